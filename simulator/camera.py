@@ -115,3 +115,45 @@ CAMERAS: dict[str, Camera] = {
     "wide": Camera("wide", 1280, 720, 760.0, 760.0, 640.0, 320.0),
 }
 """``model``: openpilot's model frame, which the driver sees. ``road``: its camera (EON). ``wide``: for people."""
+
+
+@dataclass(frozen=True)
+class Mounts:
+    """Mounts of a batch of cameras, every attribute ``(N,)``; as :class:`Mount`, but tensors that may carry gradients."""
+
+    x_m: Tensor
+    y_m: Tensor
+    z_m: Tensor
+    roll_rad: Tensor
+    pitch_rad: Tensor
+    yaw_rad: Tensor
+
+    @classmethod
+    def of(cls, mount: Mount, size: int, dtype: torch.dtype, device: torch.device | str = "cpu") -> Mounts:
+        """The same mount ``size`` times."""
+        return cls(*(torch.full((size,), value, dtype=dtype, device=device) for value in vars(mount).values()))
+
+    def cameras(self, camera: Camera) -> list[Camera]:
+        """``camera`` at each of these mounts, without gradients."""
+        names = list(vars(self))
+        values = torch.stack([getattr(self, name) for name in names], -1).tolist()
+        return [camera.with_mount(**dict(zip(names, row, strict=True))) for row in values]
+
+    def rays(self, camera: Camera, u: Tensor, v: Tensor) -> Tensor:
+        """Directions of the rays through pixel positions, in the car's axes.
+
+        Args:
+            camera: whose intrinsics to use (its own mount is ignored).
+            u: ``(K,)`` columns.
+            v: ``(H,)`` rows.
+
+        Returns:
+            ``(N, H, K, 3)``, not normalised: length 1 along the optical axis.
+        """
+        left = (camera.cx - u) / camera.fx
+        up = (camera.cy - v) / camera.fy
+        directions = torch.stack(
+            torch.broadcast_tensors(torch.ones_like(left)[None], left[None], up[:, None]), -1
+        )
+        rotation = rotation_matrix(self.roll_rad, self.pitch_rad, self.yaw_rad)
+        return torch.einsum("nij,hkj->nhki", rotation, directions)

@@ -1,0 +1,100 @@
+"""Baking: a Scene's road as seen from above, painted once, looked at many times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from simulator.roads.road import LEAD_IN_M, LEAD_OUT_M, STEP_M, Lane
+from simulator.scene import Scene
+from simulator.surface import grid as raster
+from simulator.surface.grid import SurfaceGrid
+from simulator.surface.marks import paint_mark
+from simulator.surface.pavement import dirt, pavement
+from simulator.surface.ripmap import Ripmap, levels_for
+from simulator.surface.shadows import shade
+from simulator.surface.verge import inside, land, paved, strip_factor
+from simulator.weather import Light
+
+LONGEST_FOOTPRINT_M = 20.0
+"""Length of road in one pixel row at about 150 m."""
+
+WIDEST_FOOTPRINT_M = 0.4
+"""Lateral resolution that is ever needed, for roads seen from the side in tight bends."""
+
+
+@dataclass(frozen=True)
+class Surface:
+    """The road from above, ready to be looked at.
+
+    Attributes:
+        grid: which rows show which stretch.
+        albedo: ripmap of ``(1, 3, rows, COLUMNS)`` display brightness under a clear noon, shadows and dirt included.
+    """
+
+    grid: SurfaceGrid
+    albedo: Ripmap
+
+
+def paint(scene: Scene, stretch: tuple[float, float] | None = None) -> tuple[SurfaceGrid, NDArray[np.float32]]:
+    """Paint the road of a scene.
+
+    Args:
+        scene: what to paint. The same scene gives the same bytes.
+        stretch: first and last arc length; all of the road where None.
+
+    Returns:
+        The grid, and ``(rows, COLUMNS, 3) float32`` display brightness in [0, 1].
+    """
+    road, style = scene.road, scene.surface
+    rng = np.random.default_rng([scene.seed, 0x5A])
+    first, last = stretch or (-LEAD_IN_M, road.length_m + LEAD_OUT_M)
+    # a multiple of 128 rows keeps every level of the ripmap whole
+    rows = int(np.ceil((last - first) / raster.LENGTH_M / 128)) * 128
+    grid = SurfaceGrid(first, rows)
+
+    def at_rows(profile: NDArray[np.float64]) -> NDArray[np.float64]:
+        position = np.clip((grid.s_m + LEAD_IN_M) / STEP_M, 0, len(profile) - 1)
+        low = np.minimum(position.astype(int), len(profile) - 2)
+        share = position - low
+        return profile[low] * (1 - share) + profile[low + 1] * share
+
+    lanes: list[tuple[Lane, NDArray[np.float64], NDArray[np.float64]]] = [
+        (lane, at_rows(lane.left_m), at_rows(lane.right_m)) for lane in road.lanes
+    ]
+    lum = pavement(style, lanes, rows, rng)
+    if style.dirt > 0:
+        lum += dirt(style.dirt, rows, rng)
+    tint = np.array([1 + style.asphalt_warmth, 1.0, 1 - style.asphalt_warmth], np.float32)
+    rgb = lum[..., None] * tint
+    for lane, left, right in lanes:
+        factor = strip_factor(lane.kind)
+        if factor is not None and not np.all(factor == 1):
+            where = inside(left, right)
+            rgb[where] *= factor
+    cover = paved(lanes, rows, rng)[..., None]
+    outside = land(style.verge, rows, rng)
+    rgb = outside + cover * (rgb - outside)
+    for mark in road.marks:
+        paint_mark(rgb, grid, mark, at_rows(mark.offset_m), style.mark_brightness, style.mark_wear, rng)
+    sun = Light.of(scene.weather).sun
+    if style.tree_shadows > 0 and sun > 0:
+        rgb *= shade(rows, style.tree_shadows, sun, rng)[..., None]
+    return grid, np.clip(rgb, 0.0, 1.0, out=rgb)
+
+
+def bake(
+    scene: Scene, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu",
+    stretch: tuple[float, float] | None = None,
+) -> Surface:  # fmt: skip
+    """Paint a scene's road and make it ready to be looked at; see :func:`paint`."""
+    grid, rgb = paint(scene, stretch)
+    texture = torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))[None].to(device=device, dtype=dtype)
+    levels = (
+        levels_for(raster.LENGTH_M, LONGEST_FOOTPRINT_M, grid.rows),
+        levels_for(raster.WIDTH_M, WIDEST_FOOTPRINT_M, raster.COLUMNS),
+    )
+    return Surface(grid, Ripmap.of(texture, levels, "replicate"))

@@ -1,0 +1,43 @@
+"""Random fields for surfaces and skies, made from small grids so that they are cheap."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Field = NDArray[np.float32]
+
+
+@lru_cache(maxsize=1)
+def _white_tile() -> Field:
+    """``(2048, 1024)`` standard normal noise that every field takes random windows of."""
+    return np.random.default_rng(20_09_06701).standard_normal((2048, 1024), dtype=np.float32)
+
+
+def white(rng: np.random.Generator, rows: int, columns: int) -> Field:
+    """Standard normal noise ``(rows, columns)``: a window of a fixed tile, since drawing millions of numbers is slow."""
+    tile = _white_tile()
+    take_rows = (np.arange(rows) + rng.integers(tile.shape[0])) % tile.shape[0]
+    start = int(rng.integers(tile.shape[1]))
+    take_columns = (np.arange(columns) + start) % tile.shape[1]
+    if start + columns <= tile.shape[1]:
+        return tile[:, start : start + columns][take_rows]
+    return tile[take_rows[:, None], take_columns]
+
+
+def smooth(rng: np.random.Generator, rows: int, columns: int, cell: tuple[float, float]) -> Field:
+    """Smooth noise of unit standard deviation, ``(rows, columns)``.
+
+    Args:
+        rng: source of randomness.
+        rows: of the result.
+        columns: of the result.
+        cell: correlation length in rows and columns.
+    """
+    grid_rows, grid_columns = max(2, round(rows / cell[0]) + 2), max(2, round(columns / cell[1]) + 2)
+    grid = rng.standard_normal((grid_rows, grid_columns), dtype=np.float32)
+    field = cv2.resize(grid, (columns, rows), interpolation=cv2.INTER_CUBIC)
+    return field / np.float32(max(float(field.std()), 1e-6))

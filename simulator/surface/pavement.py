@@ -1,0 +1,186 @@
+"""The pavement: asphalt grain, lanes laid at different times, wheel paths, seams, cracks, stains, dirt.
+
+All functions work on a luminance field ``(rows, COLUMNS) float32`` in display brightness and change it in place.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.roads.road import Lane
+from simulator.surface.grid import COLUMNS, LENGTH_M, WIDTH_M, lateral_m
+from simulator.surface.noise import Field, smooth, white
+from simulator.surface.style import SurfaceStyle
+
+DIRT_FAMILIES = ("stains", "blobs", "tar", "streaks", "speckle")
+"""Kinds of random dirt that surfaces know."""
+
+
+def pavement(
+    style: SurfaceStyle, lanes: list[tuple[Lane, NDArray[np.float64], NDArray[np.float64]]], rows: int,
+    rng: np.random.Generator,
+) -> Field:  # fmt: skip
+    """Luminance of the pavement as if it went on for ever to both sides.
+
+    Args:
+        style: how it looks.
+        lanes: each lane with its left and right border at every row [m].
+        rows: of the raster.
+        rng: source of randomness.
+
+    Returns:
+        ``(rows, COLUMNS) float32``.
+    """
+    lum = white(rng, rows, COLUMNS) * np.float32(0.55 * style.grain)
+    lum += smooth(rng, rows, COLUMNS, (3.0, 3.0)) * np.float32(0.8 * style.grain)
+    lum += smooth(rng, rows, COLUMNS, (3.0 / LENGTH_M, 0.8 / WIDTH_M)) * np.float32(0.6 * style.patchiness)
+    lum += smooth(rng, rows, COLUMNS, (25.0 / LENGTH_M, 3.0 / WIDTH_M)) * np.float32(0.8 * style.patchiness)
+    lum += smooth(rng, 2, COLUMNS, (2.0, 0.2 / WIDTH_M))[:1] * np.float32(0.5 * style.patchiness)
+    lum += np.float32(style.asphalt_brightness)
+    d = lateral_m().astype(np.float32)
+    for lane, left, right in lanes:
+        if lane.kind != "driving":
+            continue
+        if style.lane_contrast > 0:
+            level = np.float32(style.lane_contrast * rng.standard_normal())
+            inside = (d[None] < left[:, None]) & (d[None] > right[:, None])
+            lum += inside * level
+        if style.tyre_tracks > 0:
+            _tyre_tracks(lum, d, (left + right) / 2, style.tyre_tracks, rng)
+    if style.seams > 0:
+        _seams(lum, d, lanes, style.seams, rng)
+    if style.cracks > 0:
+        _cracks(lum, style.cracks, rng)
+    if style.stains > 0:
+        _stains(lum, style.stains, rng)
+    return lum
+
+
+def _tyre_tracks(
+    lum: Field, d: Field, centre: NDArray[np.float64], strength: float, rng: np.random.Generator
+) -> None:
+    """Two polished wheel paths and the oily strip between them."""
+    spread, gauge = rng.uniform(0.22, 0.4), rng.uniform(0.72, 0.9)
+    near = np.nonzero((d < centre.max() + 2) & (d > centre.min() - 2))[0]
+    if not len(near):
+        return
+    window = slice(int(near[0]), int(near[-1]) + 1)
+    across = d[window][None] - centre[:, None].astype(np.float32)
+    paths = np.exp(-(((np.abs(across) - np.float32(gauge)) / np.float32(spread)) ** 2))
+    oil = np.exp(-((across / np.float32(0.45)) ** 2)) * np.float32(rng.uniform(0.0, 0.8))
+    sign = 1.0 if rng.random() < 0.8 else -0.6
+    lum[:, window] -= np.float32(strength * sign) * (paths + oil)
+
+
+def _seams(
+    lum: Field, d: Field, lanes: list[tuple[Lane, NDArray[np.float64], NDArray[np.float64]]], strength: float,
+    rng: np.random.Generator,
+) -> None:  # fmt: skip
+    """Dark joints: along the lane borders, and across every few metres where the road is of slabs."""
+    depth = np.float32(0.10 * strength)
+    for _, left, right in lanes:
+        for border in (left, right):
+            if rng.random() < 0.5 * strength and np.isfinite(border).all():
+                line = np.exp(-(((d[None] - (border[:, None] + rng.normal(0, 0.1))) / 0.03) ** 2))
+                lum -= depth * line.astype(np.float32)
+    if rng.random() < 0.4 * strength:
+        period = int(rng.uniform(4.5, 8.0) / LENGTH_M)
+        lum[int(rng.integers(period)) :: period] -= depth
+
+
+def _cracks(lum: Field, amount: float, rng: np.random.Generator) -> None:
+    """Wandering dark lines, some of them filled with wide glossy tar."""
+    rows = lum.shape[0]
+    canvas = np.zeros(lum.shape, np.uint8)
+    for _ in range(rng.poisson(amount * rows * LENGTH_M / 12.0)):
+        across = rng.random() < 0.45
+        steps = int(rng.integers(6, 24))
+        start = np.array([rng.uniform(150, COLUMNS - 150), rng.uniform(0, rows)])
+        drift = (rng.normal([8.0, 0.0], [4, 3], (steps, 2))) if across else rng.normal([0.0, 5.0], [3, 3], (steps, 2))
+        points = np.round((start + np.cumsum(drift * rng.choice([-1, 1]), axis=0)) * 8).astype(np.int32)
+        tar = rng.random() < 0.3
+        shade = int(rng.integers(120, 255)) if tar else int(rng.integers(60, 180))
+        cv2.polylines(canvas, [points], False, shade, 3 if tar else 1, cv2.LINE_AA, 3)
+    lum -= canvas * np.float32(0.16 / 255)
+
+
+def _stains(lum: Field, amount: float, rng: np.random.Generator) -> None:
+    """Soft spots of oil and water, and rectangular repairs."""
+    rows = lum.shape[0]
+    metres = rows * LENGTH_M
+    for _ in range(rng.poisson(amount * metres / 6.0)):
+        length, width = rng.uniform(0.3, 4.0), rng.uniform(0.15, 1.2)
+        _spot(lum, rng.uniform(0, rows), rng.uniform(100, COLUMNS - 100), length, width, rng.normal(-0.06, 0.05))
+    for _ in range(rng.poisson(amount * metres / 60.0)):
+        r0, c0 = int(rng.uniform(0, rows)), int(rng.uniform(140, COLUMNS - 140))
+        r1, c1 = r0 + int(rng.uniform(1.0, 20.0) / LENGTH_M), c0 + int(rng.uniform(0.6, 3.6) / WIDTH_M)
+        lum[r0:r1, c0:c1] += np.float32(rng.normal(-0.02, 0.05))
+
+
+def _spot(lum: Field, row: float, column: float, length_m: float, width_m: float, level: float) -> None:
+    half_r, half_c = length_m / LENGTH_M, width_m / WIDTH_M
+    r0, r1 = max(0, int(row - 2 * half_r)), min(lum.shape[0], int(row + 2 * half_r) + 1)
+    c0, c1 = max(0, int(column - 2 * half_c)), min(COLUMNS, int(column + 2 * half_c) + 1)
+    if r1 <= r0 or c1 <= c0:
+        return
+    along = np.exp(-(((np.arange(r0, r1) - row) / half_r) ** 2)).astype(np.float32)
+    across = np.exp(-(((np.arange(c0, c1) - column) / half_c) ** 2)).astype(np.float32)
+    lum[r0:r1, c0:c1] += np.float32(level) * along[:, None] * across[None]
+
+
+def dirt(amplitude: float, rows: int, rng: np.random.Generator) -> Field:
+    """A random field of dirt within ``+-amplitude``, of one to three families at once.
+
+    It covers windows of the road (a spill, a stretch of repairs), not all of it, with soft or hard rims.
+
+    Args:
+        amplitude: largest deviation from the road's brightness.
+        rows: of the raster.
+        rng: source of randomness.
+
+    Returns:
+        ``(rows, COLUMNS) float32`` in ``[-amplitude, amplitude]``.
+    """
+    total = np.zeros((rows, COLUMNS), np.float32)
+    start = 0
+    while start < rows:
+        length = int(rng.uniform(8.0, 60.0) / LENGTH_M)
+        stop = min(rows, start + length)
+        if rng.random() < 0.75 and stop - start > 8:
+            left = int(rng.integers(120, 330))
+            right = int(min(COLUMNS, left + rng.uniform(1.0, 9.0) / WIDTH_M))
+            field = np.zeros((stop - start, right - left), np.float32)
+            for family in rng.choice(DIRT_FAMILIES, size=int(rng.integers(1, 4)), replace=False):
+                field += _dirt_family(str(family), *field.shape, rng) * np.float32(rng.uniform(0.4, 1.0))
+            scale = amplitude * rng.uniform(0.3, 1.0)
+            total[start:stop, left:right] = np.clip(field * np.float32(scale), -scale, scale)
+        start = stop + int(rng.uniform(0.0, 20.0) / LENGTH_M)
+    return total
+
+
+def _dirt_family(family: str, rows: int, columns: int, rng: np.random.Generator) -> Field:
+    """One kind of dirt with values about within +-1."""
+    bias = rng.choice([-0.6, 0.0, 0.6])
+    if family == "stains":
+        scale = rng.uniform(0.3, 4.0)
+        return smooth(rng, rows, columns, (2.5 * scale / LENGTH_M, scale / WIDTH_M)) * np.float32(0.6) + np.float32(bias)
+    if family == "blobs":
+        scale = rng.uniform(0.4, 3.0)
+        field = smooth(rng, rows, columns, (2.0 * scale / LENGTH_M, scale / WIDTH_M))
+        return np.where(field > rng.uniform(0.2, 1.2), np.float32(rng.choice([-1.0, 1.0])), np.float32(0))
+    if family == "tar":
+        canvas = np.zeros((rows, columns), np.uint8)
+        for _ in range(int(rng.integers(2, 12))):
+            start = np.array([rng.uniform(0, columns), rng.uniform(0, rows)])
+            slope = rng.normal([0, 12], [rng.uniform(0.5, 8), 6], (int(rng.integers(4, 30)), 2))
+            points = np.round(start + np.cumsum(slope * rng.choice([-1, 1]), axis=0)).astype(np.int32)
+            cv2.polylines(canvas, [points], False, 255, int(rng.integers(1, 8)), cv2.LINE_AA)
+        return canvas * np.float32(rng.choice([-1.0, 1.0], p=[0.6, 0.4]) / 255)
+    if family == "streaks":
+        width = rng.uniform(0.08, 0.5)
+        field = smooth(rng, rows, columns, (rng.uniform(5.0, 60.0) / LENGTH_M, width / WIDTH_M))
+        return field * np.float32(0.5)
+    field = smooth(rng, rows, columns, (rng.uniform(1.0, 4.0), rng.uniform(2.0, 10.0)))
+    return np.sign(field) * np.float32(0.6) * (np.abs(field) > 0.5)

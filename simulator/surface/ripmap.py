@@ -1,0 +1,139 @@
+"""Ripmap: a texture at every combination of resolutions along and across the road, for sampling without aliasing.
+
+A road seen at a grazing angle squeezes 10 m of road into one pixel row while it still shows 10 cm of it per column.
+Ordinary mipmaps blur both axes alike; a ripmap (anisotropic mipmap) filters each by its own footprint. All levels lie in
+one atlas, so that any mixture of them is one ``grid_sample``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+_PAD = 1
+_NARROW_FROM = 2
+"""Levels that are coarse across exist only from this level along the road on: nearer, no pixel is that wide."""
+
+
+@dataclass(frozen=True)
+class Ripmap:
+    """All levels of a texture in one atlas.
+
+    Attributes:
+        atlas: ``(N, C, A, B)``, the levels side by side, each with a rim of one texel.
+        top: ``(I, J)`` long, first atlas row of the level ``2**i`` texels long and ``2**j`` wide (after its rim).
+        left: ``(I, J)`` long, first atlas column.
+        size: ``(I, J, 2)`` long, rows and columns of the level.
+    """
+
+    atlas: Tensor
+    top: Tensor
+    left: Tensor
+    size: Tensor
+
+    @classmethod
+    def of(cls, texture: Tensor, levels: tuple[int, int], border: str) -> Ripmap:
+        """Build the levels; differentiable in the texture.
+
+        Args:
+            texture: ``(N, C, R, K)``, rows along the road, columns across.
+            levels: how many levels along and across (``I``, ``J``).
+            border: ``"replicate"`` goes on as at the rim, ``"constant"`` is zero outside.
+        """
+        along, across = levels
+        n, channels = texture.shape[:2]
+        blocks: dict[tuple[int, int], Tensor] = {}
+        for i in range(along):
+            narrow = texture if i == 0 else _halve(blocks[i - 1, 0], 2, border)
+            blocks[i, 0] = narrow
+            for j in range(1, across if i >= _NARROW_FROM else 1):
+                blocks[i, j] = _halve(blocks[i, j - 1], 3, border)
+        size = torch.zeros(along, across, 2, dtype=torch.long)
+        top, left = torch.zeros(along, across, dtype=torch.long), torch.zeros(along, across, dtype=torch.long)
+        row, shelves = 0, [[(i, 0)] for i in range(along)]
+        shelves += [[(i, j) for j in range(1, across)] for i in range(_NARROW_FROM, along) if across > 1]
+        width = max(sum(blocks[key].shape[3] + 2 * _PAD for key in shelf) for shelf in shelves)
+        height = sum(blocks[shelf[0]].shape[2] + 2 * _PAD for shelf in shelves)
+        pieces = []
+        for shelf in shelves:
+            column, rims = 0, []
+            for i, j in shelf:
+                block = blocks[i, j]
+                top[i, j], left[i, j] = row + _PAD, column + _PAD
+                size[i, j] = torch.tensor(block.shape[2:])
+                rims.append(F.pad(block, [_PAD] * 4, mode=border))
+                column += block.shape[3] + 2 * _PAD
+            if column < width:
+                rims.append(texture.new_zeros(n, channels, rims[0].shape[2], width - column))
+            pieces.append(torch.cat(rims, 3))
+            row += pieces[-1].shape[2]
+        atlas = torch.cat(pieces, 2)
+        assert atlas.shape[2:] == (height, width)
+        for i in range(min(_NARROW_FROM, along)):
+            source = min(_NARROW_FROM, along - 1)
+            top[i, 1:], left[i, 1:], size[i, 1:] = top[source, 1:], left[source, 1:], size[source, 1:]
+        return cls(atlas, top, left, size)
+
+    def choose(self, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
+        """Levels for footprints of so many texels along and across, any shape; not differentiable.
+
+        A bilinear look-up at a level of texel size ``t`` has the variance of a box of ``sqrt(3) t``; the factor matches
+        that to the pixel's own box, a little on the sharp side.
+        """
+        along, across = self.top.shape
+        i = torch.log2((rows.detach() * 0.68).clamp_min(1e-6)).round().long().clamp(0, along - 1)
+        j = torch.log2((columns.detach() * 0.68).clamp_min(1e-6)).round().long().clamp(0, across - 1)
+        return torch.where(j > 0, i.clamp_min(min(_NARROW_FROM, along - 1)), i), j
+
+    def sample(self, rows: Tensor, columns: Tensor, level: tuple[Tensor, Tensor], index: int = 0) -> Tensor:
+        """Look up texel positions at given levels.
+
+        Args:
+            rows: ``(H, W)`` position along, in texels of the finest level, texel centres at integers + 0.5.
+            columns: ``(H, W)`` position across.
+            level: ``i`` and ``j`` as :meth:`choose` returns them, broadcastable to ``(H, 1)``.
+            index: which texture of the batch.
+
+        Returns:
+            ``(C, H, W)``.
+        """
+        position = self.position(rows, columns, level)
+        # split in two so that both threads have work: grid_sample is parallel over the batch only
+        halves = 2 if rows.shape[0] % 2 == 0 else 1
+        grid = position.reshape(halves, -1, rows.shape[1], 2)
+        source = self.atlas[index : index + 1].expand(halves, -1, -1, -1)
+        found = F.grid_sample(source, grid, mode="bilinear", padding_mode="border", align_corners=False)
+        return found.transpose(0, 1).reshape(found.shape[1], *rows.shape)
+
+    def position(self, rows: Tensor, columns: Tensor, level: tuple[Tensor, Tensor]) -> Tensor:
+        """Where texel positions lie in the atlas: ``(H, W, 2)`` in ``grid_sample``'s coordinates."""
+        i, j = level
+        height, width = self.atlas.shape[2:]
+        dtype = rows.dtype
+        top, left = self.top[i, j].to(dtype), self.left[i, j].to(dtype)
+        size = self.size[i, j].to(dtype)
+        halvings_i, halvings_j = torch.exp2(-i.to(dtype)), torch.exp2(-j.to(dtype))
+        # rim: half a texel beyond the level is the centre of its rim; a bilinear tap there sees nothing of a neighbour
+        x = torch.minimum((columns * halvings_j).clamp_min(-0.5), size[..., 1] + 0.5)
+        y = torch.minimum((rows * halvings_i).clamp_min(-0.5), size[..., 0] + 0.5)
+        return torch.stack([(x + left) * (2 / width) - 1, (y + top) * (2 / height) - 1], -1)
+
+
+def _halve(texture: Tensor, dim: int, border: str) -> Tensor:
+    """Average pairs of texels along one dimension; an odd one out is paired with the border."""
+    if texture.shape[dim] % 2:
+        pad = [0, 0, 0, 1] if dim == 2 else [0, 1, 0, 0]
+        texture = F.pad(texture, pad, mode=border)
+    kernel = (2, 1) if dim == 2 else (1, 2)
+    return F.avg_pool2d(texture, kernel)
+
+
+def levels_for(cell_m: float, largest_m: float, cells: int) -> int:
+    """How many levels take texels of ``cell_m`` to a footprint of ``largest_m``, or to a single texel."""
+    wanted = math.ceil(math.log2(max(largest_m / cell_m, 1.0))) + 1
+    possible = math.ceil(math.log2(max(cells, 1))) + 1
+    return max(1, min(wanted, possible))
