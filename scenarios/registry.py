@@ -1,0 +1,158 @@
+"""What a scenario file may name: worlds, assistants, attacks, defenses, tasks and metrics, found through entry points.
+
+A package adds to a group in its ``pyproject.toml``, the built-in ones do it in the same way::
+
+    [project.entry-points."dirtyroad.assistants"]
+    my_driver = "my_package.plugin:MY_DRIVER"
+
+The object named there is a `Plugin`: a name, a sentence, the options that a scenario file may give, and *where*
+the implementation is. The implementation is imported when it is first used, so listing costs nothing and a
+missing optional dependency harms nobody who does not need it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from simulator.world import InvalidInput, MissingExtra
+
+GROUPS = ("worlds", "assistants", "attacks", "defenses", "tasks", "metrics")
+
+
+class Strict(BaseModel):
+    """Base of everything read from a file: no unknown keys, no guessing of types, no NaN, nothing changed later."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=()
+    )
+
+
+class Options(Strict):
+    """What a scenario file may say about a plugin, beside its ``type``."""
+
+    type: str
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """An entry of the registry.
+
+    Attributes:
+        name: what a scenario file writes after ``type:``.
+        summary: one sentence for ``dirtyroad list``.
+        factory: ``module:function``. What it is called with and what it gives back depends on the group:
+
+            - worlds: ``(scenarios, cameras) -> World``, see `scenarios.worlds`
+            - assistants: ``(options) -> lkas.perception.Assistant``
+            - metrics: ``(recording) -> scenarios.metrics.MetricValue``
+        options: the pydantic model of its options.
+        extra: the extra of ``pip install dirtyroad[extra]`` that it needs, if any.
+        max_batch: how many scenarios one world can step together (worlds only).
+    """
+
+    name: str
+    summary: str
+    factory: str
+    options: type[Options] = Options
+    extra: str | None = None
+    max_batch: int = 1
+
+    def load(self) -> Callable[..., Any]:
+        """Import the implementation.
+
+        Raises:
+            MissingExtra: something it needs is not installed.
+        """
+        module, _, attribute = self.factory.partition(":")
+        try:
+            implementation: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+        except ModuleNotFoundError as error:
+            remedy = f"pip install 'dirtyroad[{self.extra}]'" if self.extra else f"install {error.name}"
+            raise MissingExtra(f"{self.name} needs {error.name}, which is not installed: {remedy}") from error
+        return implementation
+
+
+@cache
+def plugins(group: str) -> dict[str, Plugin]:
+    """All plugins of a group that are installed, by name, in alphabetical order.
+
+    Raises:
+        InvalidInput: two packages register the same name, or one registers something that is no plugin.
+    """
+    found: dict[str, tuple[Plugin, str]] = {}
+    for entry in sorted(
+        entry_points(group=f"dirtyroad.{group}"), key=lambda entry: (entry.name, entry.value)
+    ):
+        plugin = entry.load()
+        if not isinstance(plugin, Plugin) or plugin.name != entry.name:
+            raise InvalidInput(
+                f"entry point dirtyroad.{group}: {entry.name} = {entry.value} is no Plugin of that name"
+            )
+        if entry.name in found and found[entry.name][1] != entry.value:
+            others = f"{found[entry.name][1]} and {entry.value}"
+            raise InvalidInput(
+                f"entry point dirtyroad.{group}: {entry.name} is registered twice, by {others}"
+            )
+        found[entry.name] = plugin, entry.value
+    return {name: plugin for name, (plugin, _) in found.items()}
+
+
+def plugin(group: str, name: str) -> Plugin:
+    """The plugin of that name.
+
+    Raises:
+        InvalidInput: there is none; the message lists those there are.
+    """
+    return find(name, plugins(group), group[:-1])
+
+
+def find(name: str, known: dict[str, Any], what: str) -> Any:
+    """``known[name]``, or a message that says what there is and what was probably meant."""
+    if name in known:
+        return known[name]
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f" (did you mean '{close[0]}'?)" if close else ""
+    raise InvalidInput(f"no {what} named '{name}'{hint}; there are: {', '.join(sorted(known)) or 'none'}")
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Annotation of a scenario's field that holds the options of some plugin of a group.
+
+    ``world: Annotated[Options, Slot("worlds")]`` accepts a mapping whose ``type`` names an installed world, and
+    checks the rest against that world's own options; a plain name stands for ``{type: name}``.
+    """
+
+    group: str
+
+    def __get_pydantic_core_schema__(self, source: object, handler: object) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            self._validate, serialization=core_schema.plain_serializer_function_ser_schema(Options.model_dump)
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        known = plugins(self.group)
+        options = [handler(plugin.options.__pydantic_core_schema__) for plugin in known.values()]
+        return {"anyOf": [{"enum": list(known)}, *options]}
+
+    def _validate(self, value: object) -> Options:
+        if isinstance(value, Options):
+            return value
+        if isinstance(value, str):
+            value = {"type": value}
+        if not isinstance(value, dict) or not isinstance(value.get("type"), str):
+            raise ValueError(
+                f"expected a name or a mapping with a 'type', one of: {', '.join(plugins(self.group))}"
+            )
+        return plugin(self.group, value["type"]).options.model_validate(value)

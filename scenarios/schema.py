@@ -1,0 +1,136 @@
+"""Scenario: one experiment, as a file states it. YAML, one scenario a file, nothing in it is guessed or ignored.
+
+Units stand in the names of fields. Weather is in CARLA's words. What packages can add (worlds, assistants, attacks,
+defenses) is named by ``type:`` and checked against the options of whoever registered that name.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from scenarios.registry import Options, Slot, Strict, find, plugins
+from scenarios.road_schema import RoadSpec
+from simulator.weather import PRESETS as WEATHERS
+from simulator.world import CAMERA_PERIOD_S
+
+Percent = Annotated[float, Field(ge=0.0, le=100.0)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+
+
+class WeatherSpec(Strict):
+    """A preset of CARLA's and what is different from it, in the words of ``carla.WeatherParameters``."""
+
+    preset: str = "ClearNoon"
+    cloudiness: Percent | None = None
+    precipitation: Percent | None = None
+    precipitation_deposits: Percent | None = None
+    wind_intensity: Percent | None = None
+    sun_azimuth_angle: Annotated[float, Field(ge=0.0, le=360.0)] | None = None
+    sun_altitude_angle: Annotated[float, Field(ge=-90.0, le=90.0)] | None = None
+    fog_density: Percent | None = None
+    fog_distance: Annotated[float, Field(ge=0.0, le=10_000.0)] | None = None
+    wetness: Percent | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_stands_for_preset(cls, value: Any) -> Any:
+        return {"preset": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _preset_exists(self) -> Self:
+        find(self.preset, WEATHERS, "weather preset")
+        return self
+
+
+class SurfaceSpec(Strict):
+    """How old, dirty and shaded the road is; see `simulator.surface.style.SurfaceStyle`."""
+
+    asphalt_brightness: Annotated[float, Field(ge=0.1, le=0.7)] = 0.40
+    asphalt_warmth: Annotated[float, Field(ge=-0.05, le=0.08)] = 0.01
+    grain: Annotated[float, Field(ge=0.0, le=0.2)] = 0.025
+    patchiness: Annotated[float, Field(ge=0.0, le=0.2)] = 0.015
+    lane_contrast: Annotated[float, Field(ge=0.0, le=0.2)] = 0.01
+    tyre_tracks: Annotated[float, Field(ge=0.0, le=0.3)] = 0.03
+    seams: Share = 0.3
+    cracks: Share = 0.15
+    stains: Share = 0.15
+    dirt: Annotated[float, Field(ge=0.0, le=0.5)] = 0.0
+    mark_brightness: Annotated[float, Field(ge=0.1, le=1.0)] = 0.90
+    mark_wear: Share = 0.1
+    tree_shadows: Share = 0.0
+    verge: Literal["grass", "dry_grass", "dirt", "concrete", "snow"] = "grass"
+    skyline: Literal["trees", "hills", "city", "plain"] = "trees"
+
+
+class EgoSpec(Strict):
+    """The car that is driven: how fast it cruises, and how it starts relative to its lane."""
+
+    speed_mps: Annotated[float, Field(gt=0.0, le=60.0)]
+    offset_m: Annotated[float, Field(ge=-2.0, le=2.0)] = 0.0
+    heading_rad: Annotated[float, Field(ge=-0.5, le=0.5)] = 0.0
+    vehicle: str = "openpilot_0_6"
+
+
+class LeadSpec(Strict):
+    """A car ahead in the same lane."""
+
+    gap_m: Annotated[float, Field(ge=1.0, le=500.0)]
+    speed_mps: Annotated[float, Field(ge=0.0, le=60.0)]
+
+
+class RecordSpec(Strict):
+    """What the recording holds beside states, truth and predictions."""
+
+    model_frames: bool = True
+    wide_frames: bool = False
+    jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 85
+
+
+class Criterion(Strict):
+    """A bound on a metric. One that is not met fails the run (exit code 1), unless it is optional."""
+
+    metric: str
+    max: Annotated[float, Field(ge=-1e9, le=1e9)] | None = None
+    min: Annotated[float, Field(ge=-1e9, le=1e9)] | None = None
+    optional: bool = False
+
+    @model_validator(mode="after")
+    def _bounds_a_metric_that_exists(self) -> Self:
+        find(self.metric, plugins("metrics"), "metric")
+        if self.max is None and self.min is None:
+            raise ValueError("a criterion needs a 'max' or a 'min'")
+        if self.max is not None and self.min is not None and self.min > self.max:
+            raise ValueError(f"min {self.min:g} is above max {self.max:g}: no value could meet this")
+        return self
+
+
+class Scenario(Strict):
+    """One run of one car: where, in what, driven by whom, judged by what."""
+
+    schema_version: Literal[1]
+    name: Annotated[str, Field(pattern=r"^[\w./-]{1,100}$")] = "unnamed"
+    description: Annotated[str, Field(max_length=2000)] = ""
+    seed: Seed = 0
+    duration_s: Annotated[float, Field(ge=CAMERA_PERIOD_S, le=600.0)]
+    on_road_end: Literal["refuse", "stop"] = "refuse"
+    world: Annotated[Options, Slot("worlds")] = Field(default="embedded", validate_default=True)
+    road: RoadSpec
+    surface: SurfaceSpec = SurfaceSpec()
+    weather: WeatherSpec = WeatherSpec()
+    ego: EgoSpec
+    lead: LeadSpec | None = None
+    assistant: Annotated[Options, Slot("assistants")] = Field(default="lane_keeping", validate_default=True)
+    attack: Annotated[Options, Slot("attacks")] | None = None
+    defenses: Annotated[
+        tuple[Annotated[Options, Slot("defenses")], ...], Field(strict=False, max_length=20)
+    ] = ()
+    record: RecordSpec = RecordSpec()
+    criteria: Annotated[tuple[Criterion, ...], Field(strict=False, max_length=100)] = ()
+
+    @property
+    def steps(self) -> int:
+        """How many camera periods it lasts."""
+        return round(self.duration_s / CAMERA_PERIOD_S)

@@ -1,0 +1,170 @@
+"""Store: results and shared artifacts in folders named by the hash of what they are made from.
+
+A folder is filled under a temporary name beside its place, ``_complete`` is written last, and the whole is
+renamed. So a reader sees a complete folder or none, whatever was killed when. What a dead writer left is never
+taken for a result.
+
+A run's folder holds ``scenario.yaml`` (fully resolved), ``metrics.json`` (figures and verdict, reproducible to
+the byte), ``recording.zip``, ``timing.json`` (what depends on the machine), ``environment.json`` and
+``_complete``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from simulator.world import InfrastructureError, InvalidInput
+
+COMPLETE = "_complete"
+PACKAGES = ("dirtyroad", "torch", "numpy", "opencv-python-headless", "carla", "pydantic")
+
+
+def content_hash(content: Any) -> str:
+    """SHA-256 of anything JSON can hold, the same for equal contents whatever the order of their keys."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write sorted, indented JSON; NaN is refused because JSON has none."""
+    path.write_text(json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON.
+
+    Raises:
+        InvalidInput: the file is missing or no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InvalidInput(f"{path}: cannot be read ({error})") from error
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder of runs and artifacts.
+
+    Attributes:
+        root: created when first written to.
+    """
+
+    root: Path
+
+    def place(self, kind: str, label: str, digest: str) -> Path:
+        """Where the folder of that kind, label (for people) and hash is, or would be."""
+        safe = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in label).strip(".")[
+            :80
+        ]
+        return self.root / kind / f"{safe}-{digest[:16]}"
+
+    def find(self, place: Path) -> Path | None:
+        """``place`` if it is there and complete."""
+        return place if (place / COMPLETE).is_file() else None
+
+    @contextmanager
+    def writing(self, place: Path) -> Iterator[Path]:
+        """A fresh folder to fill, which becomes ``place`` when the block ends without an exception.
+
+        A complete folder that is there already is replaced, so that a repeated run shows its newest result.
+
+        Raises:
+            InfrastructureError: the disk is full, or the place cannot be written.
+        """
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            folder = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}.{os.getpid()}."))
+        except OSError as error:
+            raise InfrastructureError(f"{place}: cannot be written ({error})") from error
+        try:
+            yield folder
+            (folder / COMPLETE).touch()
+            for entry in folder.iterdir():
+                _sync(entry)
+            _sync(folder)
+            folder.chmod(0o755)
+            _replace(folder, place)
+            _sync(place.parent)
+        except OSError as error:
+            raise InfrastructureError(f"{place}: cannot be written ({error})") from error
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def artifact(self, kind: str, label: str, key: Mapping[str, Any], build: Callable[[Path], None]) -> Path:
+        """The folder of an artifact that depends on ``key`` alone, built by ``build(folder)`` unless it is there.
+
+        Two that build the same at once do not harm each other: the later one's folder replaces an equal one.
+        """
+        place = self.place(kind, label, content_hash(dict(key)))
+        if self.find(place) is None:
+            with self.writing(place) as folder:
+                build(folder)
+                write_json(folder / "key.json", dict(key))
+        return place
+
+    def runs(self) -> list[Path]:
+        """All complete runs, by name."""
+        return sorted(marker.parent for marker in self.root.glob(f"runs/[!.]*/{COMPLETE}"))
+
+
+def _replace(folder: Path, place: Path) -> None:
+    """Put ``folder`` where ``place`` is; an old one steps aside, because only an empty one can be renamed onto."""
+    while True:
+        try:
+            folder.rename(place)
+            return
+        except OSError:
+            if not place.exists():
+                raise
+            aside = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}.old."))
+            try:
+                place.rename(aside / "old")
+            except FileNotFoundError:
+                pass  # another writer moved it aside in the meantime
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def environment() -> dict[str, Any]:
+    """Versions and machine, for ``environment.json``."""
+    packages = {}
+    for name in PACKAGES:
+        try:
+            packages[name] = version(name)
+        except PackageNotFoundError:
+            packages[name] = "not installed"
+    return {
+        "command": sys.argv,
+        "machine": platform.machine(),
+        "packages": packages,
+        "platform": platform.platform(),
+        "processors": os.cpu_count(),
+        "python": platform.python_version(),
+    }

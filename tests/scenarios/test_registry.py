@@ -1,0 +1,83 @@
+"""The registry finds what is installed, says what there is, and names a missing extra."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+
+from scenarios import registry
+from scenarios.registry import GROUPS, Options, Plugin, plugin, plugins
+from simulator.world import InvalidInput, MissingExtra
+
+
+class ShakyOptions(Options):
+    type: Literal["shaky"]
+    amount_m: float = 0.5
+
+
+SHAKY = Plugin("shaky", "Shakes", "tests_no_such_module:thing", ShakyOptions, extra="shaking")
+
+
+def test_every_builtin_loads() -> None:
+    for group in GROUPS:
+        for name, found in plugins(group).items():
+            assert found.name == name
+            assert callable(found.load())
+
+
+def test_unknown_names_list_what_there_is() -> None:
+    with pytest.raises(
+        InvalidInput, match=r"no world named 'embeded' \(did you mean 'embedded'\?\); there are: .*embedded"
+    ):
+        plugin("worlds", "embeded")
+
+
+def test_no_plugins_is_said() -> None:
+    with pytest.raises(InvalidInput, match="there are: none"):
+        registry.find("x", {}, "attack")
+
+
+def test_a_missing_dependency_names_the_extra() -> None:
+    with pytest.raises(MissingExtra, match=r"dirtyroad\[shaking\]"):
+        SHAKY.load()
+
+
+class Entry:
+    """An entry point of a third party."""
+
+    def __init__(self, name: str, value: str, target: object) -> None:
+        self.name, self.value, self.target = name, value, target
+
+    def load(self) -> object:
+        return self.target
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        (
+            [Entry("shaky", "a:SHAKY", SHAKY), Entry("shaky", "b:SHAKY", SHAKY)],
+            "registered twice, by a:SHAKY and b:SHAKY",
+        ),
+        ([Entry("wobbly", "a:SHAKY", SHAKY)], "no Plugin of that name"),
+        ([Entry("shaky", "a:SHAKY", object())], "no Plugin of that name"),
+    ],
+)
+def test_faulty_registrations_are_reported(
+    monkeypatch: pytest.MonkeyPatch, entries: list[Entry], message: str
+) -> None:
+    monkeypatch.setattr(registry, "entry_points", lambda group: entries)
+    with pytest.raises(InvalidInput, match=message):
+        plugins.__wrapped__("worlds")
+
+
+def test_a_third_partys_plugin_is_an_equal_citizen(monkeypatch: pytest.MonkeyPatch) -> None:
+    from scenarios.schema import Scenario
+
+    known = {**plugins("assistants"), "shaky": SHAKY}
+    monkeypatch.setattr(registry, "plugins", lambda group: known if group == "assistants" else {})
+    options = registry.Slot("assistants")._validate({"type": "shaky", "amount_m": 0.25})
+    assert options == ShakyOptions(type="shaky", amount_m=0.25)
+    schema = Scenario.model_json_schema()
+    assert "amount_m" in str(schema["properties"]["assistant"])
