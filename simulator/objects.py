@@ -1,0 +1,376 @@
+"""Other cars and barriers: boxes on the road, drawn into a rendered image, and the test whether they touch.
+
+Convention: poses are in the world frame (ISO 8855), at the centre of the box's footprint. Everything has the batch of
+worlds first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from simulator.camera import Camera, rotation_matrix
+from simulator.geometry import rotate
+from simulator.looks import LOOKS, Canvas, Face, Painted, Solid
+from simulator.weather import Light
+from simulator.world import VehicleState
+
+CAR_LENGTH_M, CAR_WIDTH_M, CAR_HEIGHT_M = 4.6, 1.85, 1.48
+
+FARTHEST_M = 300.0
+"""Boxes beyond are a few pixels, and not drawn."""
+
+_NEAR_M = 0.3
+_SHADOW_M = 0.35
+_EDGE_ON_M = 0.01
+_BEAM_M = 18.0
+_UNIT_BOX = [(x, y, z) for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (0.0, 1.0)]
+_BOX_EDGES = [(a, b) for a in range(8) for b in (a ^ 1, a ^ 2, a ^ 4) if a < b]
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Up to K boxes in each of N worlds.
+
+    Attributes:
+        x_m: ``(N, K)`` centre of the footprint.
+        y_m: ``(N, K)``.
+        yaw_rad: ``(N, K)`` heading.
+        length_m: ``(N, K)`` along the heading.
+        width_m: ``(N, K)`` across.
+        height_m: ``(N, K)``.
+        color: ``(N, K, 3)`` in [0, 1], RGB, as under a clear noon.
+        present: ``(N, K)`` bool.
+        kinds: K keys of ``simulator.looks.LOOKS``: the k-th box of every world is of the k-th kind.
+    """
+
+    x_m: Tensor
+    y_m: Tensor
+    yaw_rad: Tensor
+    length_m: Tensor
+    width_m: Tensor
+    height_m: Tensor
+    color: Tensor
+    present: Tensor
+    kinds: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.x_m)
+
+    @classmethod
+    def cars(cls, x_m: Tensor, y_m: Tensor, yaw_rad: Tensor, color: Tensor | None = None) -> Boxes:
+        """Passenger cars of common size at ``(N, K)`` poses; ``color (N, K, 3)`` is a dark blue if not given."""
+        if color is None:
+            color = x_m.new_tensor([0.16, 0.22, 0.38]).expand(*x_m.shape, 3)
+        return cls(
+            x_m,
+            y_m,
+            yaw_rad,
+            torch.full_like(x_m, CAR_LENGTH_M),
+            torch.full_like(x_m, CAR_WIDTH_M),
+            torch.full_like(x_m, CAR_HEIGHT_M),
+            color,
+            torch.ones_like(x_m, dtype=torch.bool),
+            ("car",) * x_m.shape[1],
+        )
+
+    def footprints(self) -> Tensor:
+        """``(N, K, 4, 2)`` corners on the road."""
+        return footprint(self.x_m, self.y_m, self.yaw_rad, self.length_m, self.width_m)
+
+
+def footprint(x_m: Tensor, y_m: Tensor, yaw_rad: Tensor, length_m: Tensor, width_m: Tensor) -> Tensor:
+    """Corners of rectangles.
+
+    Args:
+        x_m: ``(...)`` centre.
+        y_m: ``(...)``.
+        yaw_rad: ``(...)``.
+        length_m: ``(...)`` along the heading.
+        width_m: ``(...)`` across.
+
+    Returns:
+        ``(..., 4, 2)`` counter-clockwise from the front left one.
+    """
+    along = torch.stack([length_m, -length_m, -length_m, length_m], -1) / 2
+    across = torch.stack([width_m, width_m, -width_m, -width_m], -1) / 2
+    dx, dy = rotate(along, across, yaw_rad[..., None])
+    return torch.stack([x_m[..., None] + dx, y_m[..., None] + dy], -1)
+
+
+def overlap(a: Tensor, b: Tensor) -> Tensor:
+    """Whether rectangles overlap, by the separating axis theorem; touching is not overlapping.
+
+    Args:
+        a: ``(..., 4, 2)`` corners in turn, as of ``footprint``.
+        b: ``(..., 4, 2)``, broadcast against ``a``.
+
+    Returns:
+        ``(...)`` bool.
+    """
+    a, b = torch.broadcast_tensors(a, b)
+    # two rectangles are apart if they are apart along a side of one of them: two axes each
+    axes = torch.cat([a[..., 1:3, :] - a[..., 0:2, :], b[..., 1:3, :] - b[..., 0:2, :]], -2)
+    on_axes_a = axes @ a.transpose(-1, -2)
+    on_axes_b = axes @ b.transpose(-1, -2)
+    apart = (on_axes_a.amax(-1) <= on_axes_b.amin(-1)) | (on_axes_b.amax(-1) <= on_axes_a.amin(-1))
+    return ~apart.any(-1)
+
+
+def collides(own: Tensor, boxes: Boxes) -> Tensor:
+    """``(N,)`` bool: whether the footprint ``own (N, 4, 2)`` overlaps one of the boxes."""
+    return (overlap(own[:, None], boxes.footprints()) & boxes.present).any(-1)
+
+
+def draw_boxes(
+    image: Tensor,
+    boxes: Boxes,
+    cameras: Camera | Sequence[Camera],
+    state: VehicleState,
+    lights: Sequence[Light],
+) -> Tensor:
+    """Draw boxes over a rendered image, the far ones first.
+
+    Call it when road and sky, fog included, are in the image, and before noise. Edges are anti-aliased by their exact
+    distance to every pixel's centre, so that the image is differentiable in the poses of the car and of the boxes.
+
+    Args:
+        image: ``(N, 3, H, W)`` float in [0, 1], RGB.
+        boxes: of N worlds.
+        cameras: one for all worlds, or N of them.
+        state: of the car that carries the camera, N worlds.
+        lights: N of them.
+
+    Returns:
+        ``(N, 3, H, W)``; the image itself where nothing is in view.
+    """
+    if isinstance(cameras, Camera):
+        cameras = [cameras] * len(boxes)
+    height, width = image.shape[-2:]
+    size = torch.stack([boxes.length_m, boxes.width_m, boxes.height_m], -1)
+    to_pixel, eye = _projections(boxes, cameras, state)
+    distance = torch.linalg.norm(eye[..., :2], dim=-1)
+    near = (boxes.present & (distance <= FARTHEST_M)).tolist()
+    corners = (
+        size.new_tensor(_UNIT_BOX)
+        * (size + size.new_tensor([2 * _SHADOW_M, 2 * _SHADOW_M, 0.0]))[..., None, :]
+    )
+    seen = _apply(to_pixel, corners).tolist()
+    distances = distance.tolist()
+    jobs = []
+    for world in range(len(boxes)):
+        for k in sorted(range(len(boxes.kinds)), key=lambda k: -distances[world][k]):
+            window = _window(seen[world][k], width, height) if near[world][k] else None
+            if window is not None:
+                jobs.append((world, k, window))
+    if not jobs:
+        return image
+    drawn = image.clone()
+    faces = {kind: _project_faces(LOOKS[kind], size, to_pixel, eye) for kind in set(boxes.kinds)}
+    for world, k, window in jobs:
+        brush = _Brush(drawn[world], window, distance[world, k], lights[world])
+        brush.shade(to_pixel[world, k], size[world, k])
+        brush.paint(LOOKS[boxes.kinds[k]], faces[boxes.kinds[k]].of(world, k), boxes.color[world, k])
+        brush.finish()
+    return drawn
+
+
+def _projections(boxes: Boxes, cameras: Sequence[Camera], state: VehicleState) -> tuple[Tensor, Tensor]:
+    """From every box's own frame to depth times (u, v, 1), ``(N, K, 3, 4)``, and the cameras there, ``(N, K, 3)``."""
+    new = boxes.x_m.new_tensor
+    mounts = [camera.mount for camera in cameras]
+    offset = new([(m.x_m, m.y_m, m.z_m) for m in mounts])
+    angles = new([(m.roll_rad, m.pitch_rad, m.yaw_rad) for m in mounts])
+    intrinsics = new([[(c.cx, -c.fx, 0.0), (c.cy, 0.0, -c.fy), (1.0, 0.0, 0.0)] for c in cameras])
+    dx, dy = boxes.x_m - state.x_m[:, None], boxes.y_m - state.y_m[:, None]
+    ahead, left = rotate(dx, dy, -state.yaw_rad[:, None])
+    zero = torch.zeros_like(ahead)
+    centre = torch.stack([ahead, left, zero], -1) - offset[:, None]
+    turn = rotation_matrix(zero, zero, boxes.yaw_rad - state.yaw_rad[:, None])
+    view = intrinsics @ rotation_matrix(*angles.unbind(-1)).mT
+    to_pixel = view[:, None] @ torch.cat([turn, centre[..., None]], -1)
+    return to_pixel, -(turn.mT @ centre[..., None])[..., 0]
+
+
+def _apply(to_pixel: Tensor, points: Tensor) -> Tensor:
+    """Depth times (u, v, 1) of ``points (..., P, 3)``, with ``to_pixel (..., 3, 4)``."""
+    return points @ to_pixel[..., :3].mT + to_pixel[..., None, :, 3]
+
+
+def _window(seen: list[list[float]], width: int, height: int) -> tuple[int, int, int, int] | None:
+    """Rows and columns (top, bottom, left, right) that a box may touch, from its eight corners; None if out of view."""
+    points = [p for p in seen if p[2] >= _NEAR_M]
+    for a, b in _BOX_EDGES:
+        (au, av, ad), (bu, bv, bd) = seen[a], seen[b]
+        if (ad < _NEAR_M) != (bd < _NEAR_M):
+            t = (_NEAR_M - ad) / (bd - ad)
+            points.append([au + t * (bu - au), av + t * (bv - av), _NEAR_M])
+    if not points:
+        return None
+    us, vs = [p[0] / p[2] for p in points], [p[1] / p[2] for p in points]
+    left, right = max(int(min(us)) - 1, 0), min(int(max(us)) + 2, width)
+    top, bottom = max(int(min(vs)) - 1, 0), min(int(max(vs)) + 2, height)
+    return (top, bottom, left, right) if top < bottom and left < right else None
+
+
+@dataclass(frozen=True)
+class _Faces:
+    """All faces of all boxes as a camera sees them: batch ``(N, K, F)``, without it for one box.
+
+    Attributes:
+        forms: ``(..., 7, 3)`` linear forms over (u, v, 1) of a pixel: signed distances [px] to the left, right, lower
+            and upper edge; then the face's own u and v, and 1, all three divided by depth.
+        soft: ``(..., 2)`` how much of the face's u and v a pixel covers at its middle.
+        widening: ``(...)`` a face may be a trapezoid: its half width is 0.5 + widening * v.
+        aspect: ``(...)`` width over height.
+        facing: ``(...)`` bool, turned towards the camera.
+        below_eye: ``(...)`` bool, its lower edge lies below the camera.
+    """
+
+    forms: Tensor
+    soft: Tensor
+    widening: Tensor
+    aspect: Tensor
+    facing: Tensor
+    below_eye: Tensor
+
+    def of(self, world: int, k: int) -> _Faces:
+        """Those of one box."""
+        return _Faces(*(getattr(self, f.name)[world, k] for f in fields(self)))
+
+
+def _project_faces(solids: Sequence[Solid], size: Tensor, to_pixel: Tensor, eye: Tensor) -> _Faces:
+    corners = size.new_tensor([face.corners for solid in solids for face in solid.faces])
+    corners = corners * size[:, :, None, None]  # (N, K, F, 4, 3)
+    start, right = corners[..., 0, :], corners[..., 1, :] - corners[..., 0, :]
+    up = (corners[..., 2, :] + corners[..., 3, :] - corners[..., 0, :] - corners[..., 1, :]) / 2
+    normal = torch.linalg.cross(right, up)
+    out_of_plane = ((eye[:, :, None] - start) * normal).sum(-1)
+    facing = out_of_plane > _EDGE_ON_M * torch.linalg.norm(normal, dim=-1)
+    from_pixel = _from_pixel(to_pixel[:, :, None], start, right, up)
+    widening = 0.5 * torch.linalg.norm(corners[..., 2, :] - corners[..., 3, :], dim=-1)
+    widening = widening / torch.linalg.norm(right, dim=-1) - 0.5
+    u, v, one = from_pixel.unbind(-2)
+    spread = widening[..., None] * v
+    edges = torch.stack([u + spread, one - u + spread, v, one - v], -2)
+    edges = edges / torch.linalg.norm(edges[..., :2], dim=-1, keepdim=True).clamp_min(1e-9)
+    middle = _apply(to_pixel[:, :, None], (start + 0.5 * right + 0.5 * up)[..., None, :])[..., 0, 2]
+    gradient = (from_pixel[..., :2, :2] - 0.5 * from_pixel[..., 2:, :2]) * middle.clamp_min(_NEAR_M)[
+        ..., None, None
+    ]
+    return _Faces(
+        forms=torch.cat([edges, from_pixel], -2),
+        soft=torch.linalg.norm(gradient, dim=-1).clamp(1e-4, 2.0),
+        widening=widening,
+        aspect=torch.linalg.norm(right, dim=-1) / torch.linalg.norm(up, dim=-1),
+        facing=facing,
+        below_eye=corners[..., 0, 2] < eye[:, :, None, 2],
+    )
+
+
+def _from_pixel(to_pixel: Tensor, start: Tensor, right: Tensor, up: Tensor) -> Tensor:
+    """``(..., 3, 3)`` from (u, v, 1) of a pixel to (u, v, 1) of a face, divided by depth."""
+    linear = to_pixel[..., :3]
+    a, b = (linear @ right[..., None])[..., 0], (linear @ up[..., None])[..., 0]
+    c = (linear @ start[..., None])[..., 0] + to_pixel[..., 3]
+    rows = torch.stack([torch.linalg.cross(b, c), torch.linalg.cross(c, a), torch.linalg.cross(a, b)], -2)
+    determinant = (rows[..., 0, :] * a).sum(-1)[..., None, None]
+    # a face seen edge-on has none, and is not drawn
+    return rows / torch.where(determinant.abs() < 1e-6, torch.ones_like(determinant), determinant)
+
+
+class _Brush:
+    """Draws one box into its window of one image."""
+
+    def __init__(
+        self, image: Tensor, window: tuple[int, int, int, int], distance_m: Tensor, light: Light
+    ) -> None:
+        top, bottom, left, right = window
+        self.target = image[:, top:bottom, left:right]
+        self.crop = self.target.clone()
+        self.columns = torch.arange(left, right, dtype=image.dtype, device=image.device) + 0.5
+        self.rows = torch.arange(top, bottom, dtype=image.dtype, device=image.device)[:, None] + 0.5
+        self.clear = torch.exp(-light.extinction_per_m * distance_m)
+        beam = 0.8 * light.headlights * (_BEAM_M / distance_m).clamp(max=1) ** 2
+        self.ambient = image.new_tensor(light.ground)[:, None, None] + beam
+        self.haze = (image.new_tensor(light.sky_horizon) * (1 - self.clear))[:, None, None]
+        self.night = light.headlights
+
+    def shade(self, to_pixel: Tensor, size: Tensor) -> None:
+        """Darken the road beneath: full under the box, fading out around it."""
+        length, width, zero = size[0], size[1], torch.zeros_like(size[2])
+        start = torch.stack([-length / 2, width / 2, zero])
+        right, up = torch.stack([zero, -width, zero]), torch.stack([length, zero, zero])
+        u, v, inverse_depth = self._evaluate(_from_pixel(to_pixel, start, right, up))
+        depth = 1 / inverse_depth.clamp_min(1e-4)
+        across = ((u * depth - 0.5).abs() - 0.5) * width
+        along = ((v * depth - 0.5).abs() - 0.5) * length
+        fade = (0.5 - across / (2 * _SHADOW_M)).clamp(0, 1) * (0.5 - along / (2 * _SHADOW_M)).clamp(0, 1)
+        self.crop = self.crop * (1 - 0.75 * self.clear * fade * (inverse_depth > 0))
+
+    def paint(self, solids: Sequence[Solid], faces: _Faces, color: Tensor) -> None:
+        """Paint the solids, those first that the others hide."""
+        facing = faces.facing.tolist()
+        below_eye = faces.below_eye.tolist()
+        values = self._evaluate(faces.forms[faces.facing])
+        coverage = (
+            _inside(values[:, 0], values[:, 1]) * _inside(values[:, 2], values[:, 3]) * (values[:, 6] > 0)
+        )
+        depth = 1 / values[:, 6].clamp_min(1e-4)
+        v = values[:, 5] * depth
+        widening = faces.widening[faces.facing][:, None, None]
+        u = 0.5 + (values[:, 4] * depth - 0.5) / (1 + 2 * widening * v.clamp(0, 1))
+        queue: list[tuple[float, list[tuple[int, int, Face]]]] = []
+        index = visible = 0
+        for solid in solids:
+            above = below_eye[index]
+            todo = []
+            for face in solid.faces:
+                if facing[index]:
+                    todo.append((visible, index, face))
+                    visible += 1
+                index += 1
+            # from above, the lower solid is behind the upper one; from below, it is in front of it
+            queue.append((solid.base if above else 2 - solid.base, todo))
+        for _, todo in sorted(queue, key=lambda entry: entry[0]):
+            total, mixed = torch.zeros_like(self.crop[:1]), torch.zeros_like(self.crop)
+            for position, number, face in todo:
+                canvas = Canvas(
+                    u=u[position],
+                    v=v[position],
+                    soft_u=faces.soft[number, 0],
+                    soft_v=faces.soft[number, 1],
+                    aspect=faces.aspect[number],
+                    color=color,
+                    night=self.night,
+                )
+                share, rgb = coverage[position], self._light(painted := face.paint(canvas))
+                if painted.alpha is not None:
+                    share = share * painted.alpha
+                total, mixed = total + share, mixed + share * rgb
+            # neighbouring faces each cover half of a pixel on their common edge, and all of it together
+            alpha = total.clamp(max=1)
+            self.crop = self.crop * (1 - alpha) + mixed * (alpha / total.clamp_min(1e-6))
+
+    def finish(self) -> None:
+        """Put the result into the image."""
+        self.target.copy_(self.crop)
+
+    def _light(self, painted: Painted) -> Tensor:
+        rgb = painted.rgb * self.ambient
+        if painted.glow is not None:
+            rgb = rgb + painted.glow
+        return (rgb * self.clear + self.haze).clamp(0, 1)
+
+    def _evaluate(self, forms: Tensor) -> Tensor:
+        """``(..., 3)`` linear forms at every pixel of the window, ``(..., h, w)``."""
+        a, b, c = forms[..., None, None, :].unbind(-1)
+        return a * self.columns + (b * self.rows + c)
+
+
+def _inside(one: Tensor, other: Tensor) -> Tensor:
+    """Share of a pixel between two edges, from its signed distances [px] to both."""
+    return ((one + 0.5).clamp(0, 1) + (other + 0.5).clamp(0, 1) - 1).clamp_min(0)
