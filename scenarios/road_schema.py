@@ -126,7 +126,8 @@ class OpenDriveRoad(Strict):
     road: Annotated[int, Field(ge=0, le=2**31 - 1)]
     lane: Annotated[int, Field(ge=-1000, le=1000)]
     s_m: Annotated[float, Field(ge=0.0, le=1e6)] = 0.0
-    length_m: Annotated[float, Field(ge=1.0, le=100_000.0)] | None = None
+    length_m: Annotated[float, Field(ge=5.0, le=20_000.0)] | None = None
+    through_junctions: bool = False
 
 
 RoadSpec = Annotated[SegmentsRoad | OpenDriveRoad, Field(discriminator="type")]

@@ -46,7 +46,8 @@ class Lens:
         """
         frames = torch.as_tensor(frame_index).expand(len(picture)).tolist()
         views = zip(picture, index.tolist(), frames, strict=True)
-        return torch.stack([self._expose(view, *self._scenes[scene], int(frame)) for view, scene, frame in views])
+        exposed = [self._expose(view, *self._scenes[scene], int(frame)) for view, scene, frame in views]
+        return exposed[0][None] if len(exposed) == 1 else torch.stack(exposed)
 
     def _expose(self, view: Tensor, seed: int, light: Light, frame: int) -> Tensor:
         height, width = self._size

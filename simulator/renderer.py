@@ -42,28 +42,45 @@ def stack_curves(roads: Sequence[Road], dtype: torch.dtype, device: torch.device
 
 
 @dataclass(frozen=True)
-class GroundView:
-    """Where the ground rows of a picture look, at every row and every node column.
+class RayCast:
+    """Where the rays of a mounted camera go, in the car's axes, at every row and every node column.
 
     Attributes:
-        first_row: of the picture that shows ground anywhere in the batch.
-        s_m: ``(N, G, K)`` arc length.
-        d_m: ``(N, G, K)`` lateral position.
-        ahead_m: ``(N, G, K)`` distance ahead of the camera's foot, in the car's axes.
-        left_m: ``(N, G, K)`` distance to the left of it.
-        range_m: ``(N, G)`` distance of the middle of the row.
-        share: ``(N, G, K)`` how much of a pixel there is ground and not sky.
-        footprint_m: length along and width across the road of a pixel in each row, ``(N, G)`` each, without gradient.
+        first_ground: first row that shows ground anywhere in the batch.
+        last_sky: first row below which no sky is seen.
+        ahead_m: ``(N, G, K)`` where a ray meets the road, ahead of the camera's foot.
+        left_m: ``(N, G, K)`` the same to its left.
+        range_m: ``(N, G)`` distance of the road at the middle of the row.
+        share: ``(N, G, K)`` how much of a pixel is ground and not sky.
+        azimuth_rad: ``(N, S, K)`` direction of the rays of rows with sky.
+        elevation_rad: ``(N, S, K)``.
     """
 
-    first_row: int
-    s_m: Tensor
-    d_m: Tensor
+    first_ground: int
+    last_sky: int
     ahead_m: Tensor
     left_m: Tensor
     range_m: Tensor
     share: Tensor
-    footprint_m: tuple[Tensor, Tensor]
+    azimuth_rad: Tensor
+    elevation_rad: Tensor
+
+
+@dataclass(frozen=True)
+class GroundView:
+    """What the ground rows of a picture look at, at every row and every node column.
+
+    Attributes:
+        s_m: ``(N, G, K)`` arc length.
+        d_m: ``(N, G, K)`` lateral position.
+        along_m: ``(N, G)`` length of road in a pixel of each row, without gradient.
+        across_m: ``(N, G)`` its width.
+    """
+
+    s_m: Tensor
+    d_m: Tensor
+    along_m: Tensor
+    across_m: Tensor
 
 
 class Renderer:
@@ -96,11 +113,13 @@ class Renderer:
         position = (torch.arange(camera.width, dtype=dtype, device=device) + 0.5) * (spans / camera.width)
         nodes = torch.arange(spans + 1, dtype=dtype, device=device)
         self._hat = (1 - (position - nodes[:, None]).abs()).clamp_min(0)
-        self._ground = self._light_tensor("ground")
+        self._ground_light = self._light_tensor("ground")
         self._horizon = self._light_tensor("sky_horizon")
         self._extinction = self._light_tensor("extinction_per_m")
         self._gloss = self._light_tensor("gloss")
         self._headlights = self._light_tensor("headlights")
+        self._usual_mounts = Mounts.of(camera.mount, 1, dtype, device)
+        self._usual_rays = self._cast(self._usual_mounts)
 
     def _light_tensor(self, name: str) -> Tensor:
         return torch.tensor([getattr(light, name) for light in self._lights], dtype=self.dtype, device=self.device)
@@ -131,45 +150,64 @@ class Renderer:
         """
         n = len(state)
         index = self._scene_of[world] if world is not None else self._scene_of.expand(n)
-        if mounts is None:
-            mounts = Mounts.of(self.camera.mount, n, self.dtype, self.device)
-        rays = mounts.rays(self.camera, self._u, self._v)
+        rays = self._usual_rays if mounts is None else self._cast(mounts)
+        mounts = mounts or self._usual_mounts
         ground = self._look_down(rays, mounts, state, s_m, index)
-        albedo = self._surface(ground, index)
-        for layer in layers:
-            albedo = self._lay(layer, albedo, ground)
-        lit = self._illuminate(albedo, ground, index)
-        picture = self._under_sky(lit, ground, rays, state, index)
+        air, light = self._illuminate(rays, index)
+        azimuth = rays.azimuth_rad + state.yaw_rad.to(self.dtype)[:, None, None]
+        elevation = rays.elevation_rad.expand_as(azimuth)
+        share = rays.share.expand(n, -1, -1)
+        views = []
+        # the rest touches every pixel: one view at a time stays in the processor's cache
+        for i, scene in enumerate(index.tolist()):
+            road = self._surface(ground, i, self._surfaces[scene])
+            for layer in layers:
+                road = self._lay(layer, road, ground, i)
+            lit = torch.addcmul(air[i], road, light[i])
+            sky = self._panoramas[scene].sample(self._fill(azimuth[i]), self._fill(elevation[i]))
+            overlap = rays.last_sky - rays.first_ground
+            seam = torch.lerp(sky[:, rays.first_ground :], lit[:, :overlap], self._fill(share[i, :overlap]))
+            views.append(torch.cat([sky[:, : rays.first_ground], seam, lit[:, overlap:]], 1))
+        picture = views[0][None] if n == 1 else torch.stack(views)
         if boxes is not None:
-            lights = [self._lights[scene] for scene in index.tolist()]
-            picture = draw_boxes(picture, boxes, mounts.cameras(self.camera), state, lights)
+            cameras = mounts.cameras(self.camera) if len(mounts.x_m) == n else self.camera
+            picture = draw_boxes(picture, boxes, cameras, state, [self._lights[scene] for scene in index.tolist()])
         if exposure is not None:
             picture = picture * exposure.to(self.dtype)[:, None, None, None]
         return self._lens(picture, index, frame_index)
 
-    def _look_down(
-        self, rays: Tensor, mounts: Mounts, state: VehicleState, s_m: Tensor, index: Tensor
-    ) -> GroundView:
-        """Follow the rays to the road."""
+    def _cast(self, mounts: Mounts) -> RayCast:
+        """Follow the rays of mounted cameras until they meet the road or leave for the sky."""
+        rays = mounts.rays(self.camera, self._u, self._v)
+        level = torch.sqrt(rays[..., 0] ** 2 + rays[..., 1] ** 2)
         below = -rays[..., 2]
         share = (below * self.camera.fy + 0.5).clamp(0, 1)
-        rows_with_ground = (share.detach() > 0).any(2).any(0)
-        first = int(rows_with_ground.int().argmax()) if bool(rows_with_ground.any()) else rays.shape[1] - 1
-        rays, below, share = rays[:, first:], below[:, first:], share[:, first:]
-        level = torch.sqrt(rays[..., 0] ** 2 + rays[..., 1] ** 2)
-        shortest = level * mounts.z_m[:, None, None] / FARTHEST_M
-        reach = mounts.z_m[:, None, None] / torch.maximum(below, shortest)
-        ahead, left = rays[..., 0] * reach, rays[..., 1] * reach
-        yaw = state.yaw_rad.to(self.dtype)[:, None, None]
-        dx, dy = rotate(ahead + mounts.x_m[:, None, None], left + mounts.y_m[:, None, None], yaw)
-        curve = Curve(self._curves.table[index], self._curves.start_m, self._curves.step_m)
-        x, y = state.x_m.to(self.dtype)[:, None, None] + dx, state.y_m.to(self.dtype)[:, None, None] + dy
-        guess = s_m.to(self.dtype)[:, None, None] + ahead.detach() + mounts.x_m.detach()[:, None, None]
-        s, d = curve.to_frenet(x, y, guess)
-        middle = self._u.shape[0] // 2
+        height = mounts.z_m[:, None, None]
+        reach = height / torch.maximum(below, level * height / FARTHEST_M)
         with torch.no_grad():
-            along, across = self._footprint(s, d, ahead)
-        return GroundView(first, s, d, ahead, left, ahead[..., middle], share, (along, across))
+            has_ground = (share > 0).any(2).any(0)
+            first = int(has_ground.int().argmax()) if bool(has_ground.any()) else self.camera.height - 1
+            has_sky = torch.nonzero((share < 1).any(2).any(0))
+            last = max(first, int(has_sky.max()) + 1 if len(has_sky) else 0)
+        ahead, left = (rays[..., 0] * reach)[:, first:], (rays[..., 1] * reach)[:, first:]
+        return RayCast(
+            first, last, ahead, left, ahead[..., len(self._u) // 2], share[:, first:],
+            torch.atan2(rays[:, :last, :, 1], rays[:, :last, :, 0]), torch.atan2(-below, level)[:, :last],
+        )  # fmt: skip
+
+    def _look_down(
+        self, rays: RayCast, mounts: Mounts, state: VehicleState, s_m: Tensor, index: Tensor
+    ) -> GroundView:
+        """Where along and across the roads the rays end."""
+        ahead = rays.ahead_m + mounts.x_m[:, None, None]
+        left = rays.left_m + mounts.y_m[:, None, None]
+        dx, dy = rotate(ahead, left, state.yaw_rad.to(self.dtype)[:, None, None])
+        x, y = state.x_m.to(self.dtype)[:, None, None] + dx, state.y_m.to(self.dtype)[:, None, None] + dy
+        curve = Curve(self._curves.table[index], self._curves.start_m, self._curves.step_m)
+        s, d = curve.to_frenet(x, y, s_m.to(self.dtype)[:, None, None] + ahead.detach())
+        with torch.no_grad():
+            along, across = self._footprint(s, d, rays.ahead_m)
+        return GroundView(s, d, along, across)
 
     def _footprint(self, s: Tensor, d: Tensor, ahead: Tensor) -> tuple[Tensor, Tensor]:
         """Length and width of road in a pixel of each row, at the column where the row meets the ego lane."""
@@ -178,100 +216,73 @@ class Renderer:
 
         def per_row(values: Tensor) -> Tensor:
             change = (values[:, 1:] - values[:, :-1]).abs()
-            return torch.cat([change, change[:, -1:]], 1)
+            return torch.cat([change, change[:, -1:]], 1).expand(len(near), -1, -1).gather(-1, near)
 
-        ds_row, dd_row = per_row(s).gather(-1, near), per_row(d).gather(-1, near)
-        ds_col = (s.gather(-1, near + 1) - s.gather(-1, near)).abs() / spacing
-        dd_col = (d.gather(-1, near + 1) - d.gather(-1, near)).abs() / spacing
+        s_near, d_near = s.gather(-1, near), d.gather(-1, near)
+        ds_col = (s.gather(-1, near + 1) - s_near).abs() / spacing
+        dd_col = (d.gather(-1, near + 1) - d_near).abs() / spacing
         # a mark at the lane's border drifts sideways from row to row by perspective alone; half of it is blurred away
-        drift = 1.8 * per_row(ahead).gather(-1, near) / ahead.gather(-1, near).clamp_min(1.0)
-        return (ds_row + ds_col).squeeze(-1), torch.sqrt(dd_col**2 + (0.5 * (dd_row + drift)) ** 2).squeeze(-1)
+        drift = 1.8 * per_row(ahead) / ahead.expand(len(near), -1, -1).gather(-1, near).clamp_min(1.0)
+        along = per_row(s) + ds_col
+        across = torch.sqrt(dd_col**2 + (0.5 * (per_row(d) + drift)) ** 2)
+        return along.squeeze(-1), across.squeeze(-1)
 
-    def _surface(self, ground: GroundView, index: Tensor) -> Tensor:
-        """Colour of the road: ``(N, 3, G, W)``. Views of the same road are looked up together."""
-        n, rows = ground.s_m.shape[:2]
-        s, d = self._fill(ground.s_m), self._fill(ground.d_m)
-        columns = raster.column_of(d)
-        along, across = ground.footprint_m
-        found: list[Tensor] = [s] * n
-        for scene in index.unique().tolist():
-            views = torch.nonzero(index == scene).flatten()
-            surface = self._surfaces[scene]
-            level = surface.albedo.choose(along[views] / raster.LENGTH_M, across[views] / raster.WIDTH_M)
-            pixels = surface.albedo.sample(
-                surface.grid.row_of(s[views]).reshape(-1, s.shape[-1]),
-                columns[views].reshape(-1, s.shape[-1]),
-                (level[0].reshape(-1, 1), level[1].reshape(-1, 1)),
-            )
-            for view, picture in zip(views.tolist(), pixels.unflatten(1, (-1, rows)).unbind(1), strict=True):
-                found[view] = picture
-        return torch.stack(found)
+    def _surface(self, ground: GroundView, i: int, surface: Surface) -> Tensor:
+        """Colour of the road in one view: ``(3, G, W)``."""
+        ripmap, grid = surface.albedo, surface.grid
+        level = ripmap.choose(ground.along_m[i] / raster.LENGTH_M, ground.across_m[i] / raster.WIDTH_M)
+        place = ripmap.placement(level, self.dtype)
+        (to_y, y0), (to_x, x0) = ((f[:, None], o[:, None]) for f, o in (place.along, place.across))
+        reach = raster.reach_m()
+        d = ground.d_m[i].clamp(-reach, reach)
+        # the map is affine along each row but for the clamp, so all but that is done at the nodes
+        y = self._fill(grid.row_of(ground.s_m[i]).clamp(0.5, grid.rows - 0.5) * to_y + y0)
+        middle = self._fill(d).clamp(-raster.CORE_M, raster.CORE_M)
+        x = torch.addcmul(self._fill((raster.MIDDLE + raster.BY_D * d) * to_x + x0), middle, raster.BY_CORE * to_x)
+        return ripmap.look_up(x, y)
 
-    def _lay(self, layer: SurfaceLayer, albedo: Tensor, ground: GroundView) -> Tensor:
-        """Put a layer on the road, touching only the picture rows that it is in."""
-        n = len(albedo)
-        start = torch.as_tensor(layer.s_m, dtype=self.dtype, device=self.device).expand(n)[:, None, None]
-        centre = torch.as_tensor(layer.d_m, dtype=self.dtype, device=self.device).expand(n)[:, None, None]
-        along, across = ground.footprint_m
+    def _lay(self, layer: SurfaceLayer, road: Tensor, ground: GroundView, i: int) -> Tensor:
+        """Put a layer on the road of one view, touching only the picture rows that it is in."""
+        start, centre = layer.place(i)
         with torch.no_grad():
-            margin = along[..., None] + 1.0
-            inside = (ground.s_m > start - margin) & (ground.s_m < start + layer.length_m + margin)
-            rows = torch.nonzero(inside.any(-1).any(0)).flatten()
+            margin = ground.along_m[i] + 1.0
+            s = ground.s_m[i]
+            inside = (s.amax(-1) > start - margin) & (s.amin(-1) < start + layer.length_m + margin)
+            rows = torch.nonzero(inside).flatten()
         if not len(rows):
-            return albedo
-        first, last = int(rows[0]), int(rows[-1]) + 1
-        length, width = layer.cell_m
-        cell_rows = self._fill((ground.s_m[:, first:last] - start) / length)
-        cell_columns = self._fill((centre + layer.width_m / 2 - ground.d_m[:, first:last]) / width)
-        level = layer.ripmap.choose(along[:, first:last, None] / length, across[:, first:last, None] / width)
-        views = [
-            layer.ripmap.sample(cell_rows[i], cell_columns[i], (level[0][i], level[1][i]), min(i, len(layer.add) - 1))
-            for i in range(n)
-        ]
-        laid = torch.stack(views)
-        part = albedo[:, :, first:last]
+            return road
+        near = slice(int(rows[0]), int(rows[-1]) + 1)
+        (length, width), ripmap = layer.cell_m, layer.ripmap
+        level = ripmap.choose(ground.along_m[i, near] / length, ground.across_m[i, near] / width)
+        place = ripmap.placement(level, self.dtype)
+        (to_y, y0), (to_x, x0) = ((f[:, None], o[:, None]) for f, o in (place.along, place.across))
+        y = self._fill((ground.s_m[i, near] - start) / length * to_y + y0)
+        x = self._fill((centre + layer.width_m / 2 - ground.d_m[i, near]) / width * to_x + x0)
+        y = torch.minimum(torch.maximum(y, place.limits_y[0][:, None]), place.limits_y[1][:, None])
+        x = torch.minimum(torch.maximum(x, place.limits_x[0][:, None]), place.limits_x[1][:, None])
+        laid = ripmap.look_up(x, y, min(i, len(layer.add) - 1))
+        part = road[:, near]
         if layer.keep is not None:
-            laid, hidden = laid[:, :-1], laid[:, -1:]
+            laid, hidden = laid[:-1], laid[-1:]
             part = part * (1 - hidden)
-        return torch.cat([albedo[:, :, :first], part + laid, albedo[:, :, last:]], 2)
+        return torch.cat([road[:, : near.start], part + laid, road[:, near.stop :]], 1)
 
-    def _illuminate(self, albedo: Tensor, ground: GroundView, index: Tensor) -> Tensor:
-        """Light on the road, the sky mirrored in it where it is wet, and the air in between."""
-        clear = torch.exp(-self._extinction[index, None] * ground.range_m)
-        light = self._ground[index, :, None, None]
-        if bool((self._headlights[index] > 0).any()):
-            beam = _beam(ground.ahead_m, ground.left_m) * self._headlights[index, None, None]
-            warm = albedo.new_tensor([1.0, 0.97, 0.90])[:, None, None]
-            light = light + self._fill(beam)[:, None] * warm
-        grazing = 1 - self.camera.mount.z_m / torch.sqrt(ground.range_m**2 + self.camera.mount.z_m**2)
+    def _illuminate(self, rays: RayCast, index: Tensor) -> tuple[Tensor, Tensor]:
+        """What the air adds and the factor on the road's colour, ``(N, 3, G, 1 or W)`` each.
+
+        A wet road mirrors the horizon the more, the flatter one looks (Schlick's approximation of Fresnel's law).
+        """
+        clear = torch.exp(-self._extinction[index, None] * rays.range_m)
+        height = self.camera.mount.z_m
+        grazing = 1 - height / torch.sqrt(rays.range_m**2 + height**2)
         mirror = self._gloss[index, None] * (0.03 + 0.6 * grazing**5)
         horizon = self._horizon[index, :, None]
-        from_road = (clear * (1 - mirror))[:, None, :, None]
-        from_air = ((1 - clear) * horizon.transpose(0, 1) + clear * mirror * horizon.transpose(0, 1)).transpose(0, 1)
-        return torch.addcmul(from_air[..., None], albedo * light, from_road)
-
-    def _under_sky(
-        self, lit: Tensor, ground: GroundView, rays: Tensor, state: VehicleState, index: Tensor
-    ) -> Tensor:
-        """Put the panorama above the road: ``(N, 3, H, W)``."""
-        first = ground.first_row
-        mixed_rows = (ground.share.detach() < 1).any(2).any(0)
-        sky_rows = first + (int(torch.nonzero(mixed_rows).max()) + 1 if bool(mixed_rows.any()) else 0)
-        if sky_rows == 0:
-            return lit
-        upper = rays[:, :sky_rows]
-        azimuth = torch.atan2(upper[..., 1], upper[..., 0]) + state.yaw_rad.to(self.dtype)[:, None, None]
-        elevation = torch.atan2(upper[..., 2], torch.sqrt(upper[..., 0] ** 2 + upper[..., 1] ** 2))
-        azimuth, elevation = self._fill(azimuth), self._fill(elevation)
-        sky = torch.stack(
-            [self._panoramas[scene].sample(azimuth[i], elevation[i]) for i, scene in enumerate(index.tolist())]
-        )
-        overlap = sky_rows - first
-        if overlap:
-            share = self._fill(ground.share[:, :overlap])[:, None]
-            mixed = torch.lerp(sky[:, :, first:], lit[:, :, :overlap], share)
-            return torch.cat([sky[:, :, :first], mixed, lit[:, :, overlap:]], 2)
-        return torch.cat([sky, lit], 2)
+        air = (horizon * (1 - clear * (1 - mirror))[:, None])[..., None]
+        light = self._ground_light[index, :, None, None]
+        if bool((self._headlights[index] > 0).any()):
+            beam = self._fill(_beam(rays.ahead_m, rays.left_m) * self._headlights[index, None, None])
+            light = light + beam[:, None] * beam.new_tensor([1.0, 0.97, 0.90])[:, None, None]
+        return air, light * (clear * (1 - mirror))[:, None, :, None]
 
 
 def _beam(ahead_m: Tensor, left_m: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from simulator.scene import Scene
-from simulator.surface.noise import Field, smooth
+from simulator.surface.noise import Field, smooth_ring
 from simulator.weather import Light, sun_heading_rad
 
 _STEP_RAD = math.radians(0.15)
@@ -79,17 +79,17 @@ class Panorama:
 
 def _clouds(amount: float, elevation: Field, rng: np.random.Generator) -> Field:
     """Cover by clouds ``(rows, columns)`` in [0, 1]; they flatten towards the horizon."""
-    field = smooth(rng, _ROWS, _COLUMNS, (14.0, 90.0)) + 0.5 * smooth(rng, _ROWS, _COLUMNS, (5.0, 25.0))
+    field = smooth_ring(rng, _ROWS, _COLUMNS, (14.0, 90.0)) + 0.5 * smooth_ring(rng, _ROWS, _COLUMNS, (5.0, 25.0))
     threshold = 1.6 - 3.0 * amount
     return np.clip((field - threshold) * 0.8, 0, 1).astype(np.float32) * np.float32(0.85)
 
 
 def _skyline(kind: str, rng: np.random.Generator) -> tuple[Field, Field]:
     """Outline in radians above the horizon ``(columns,)`` and colour ``(rows, columns, 3)``."""
-    wide = smooth(rng, 2, _COLUMNS, (2.0, 160.0))[0]
-    narrow = smooth(rng, 2, _COLUMNS, (2.0, 9.0))[0]
-    fine = smooth(rng, 2, _COLUMNS, (2.0, 2.0))[0]
-    leaves = smooth(rng, _ROWS, _COLUMNS, (2.5, 2.5)) * 0.12
+    wide = smooth_ring(rng, 2, _COLUMNS, (2.0, 160.0))[0]
+    narrow = smooth_ring(rng, 2, _COLUMNS, (2.0, 9.0))[0]
+    fine = smooth_ring(rng, 2, _COLUMNS, (2.0, 2.0))[0]
+    leaves = smooth_ring(rng, _ROWS, _COLUMNS, (2.5, 2.5)) * 0.12
     if kind == "trees":
         outline = np.maximum(0.3, 1.8 + 1.2 * wide + 0.5 * narrow + 0.25 * fine)
         color = np.array([0.17, 0.23, 0.13]) * (1 + leaves[..., None])

@@ -117,7 +117,7 @@ class Light:
             extinction_per_m=0.0006 + 0.045 * fog**1.5 + 0.004 * rain,
             gloss=0.75 * wet,
             sun=day * (1 - cloud) * (1 - 0.6 * rain),
-            headlights=0.95 * (1 - _smoothstep(-4.0, 6.0, altitude)),
+            headlights=1.5 * (1 - _smoothstep(-4.0, 6.0, altitude)),
             rain=rain,
             noise=0.006 + 0.016 * (1 - day),
         )

@@ -47,7 +47,7 @@ def paint(scene: Scene, stretch: tuple[float, float] | None = None) -> tuple[Sur
         stretch: first and last arc length; all of the road where None.
 
     Returns:
-        The grid, and ``(rows, COLUMNS, 3) float32`` display brightness in [0, 1].
+        The grid, and ``(3, rows, COLUMNS) float32`` display brightness in [0, 1].
     """
     road, style = scene.road, scene.surface
     rng = np.random.default_rng([scene.seed, 0x5A])
@@ -68,21 +68,24 @@ def paint(scene: Scene, stretch: tuple[float, float] | None = None) -> tuple[Sur
     lum = pavement(style, lanes, rows, rng)
     if style.dirt > 0:
         lum += dirt(style.dirt, rows, rng)
-    tint = np.array([1 + style.asphalt_warmth, 1.0, 1 - style.asphalt_warmth], np.float32)
-    rgb = lum[..., None] * tint
     for lane, left, right in lanes:
         factor = strip_factor(lane.kind)
-        if factor is not None and not np.all(factor == 1):
-            where = inside(left, right)
-            rgb[where] *= factor
-    cover = paved(lanes, rows, rng)[..., None]
-    outside = land(style.verge, rows, rng)
-    rgb = outside + cover * (rgb - outside)
+        if factor is not None and factor != 1:
+            lum[inside(left, right)] *= np.float32(factor)
+    cover = paved(lanes, rows, rng)
+    color, ground = land(style.verge, rows, rng)
+    lum *= cover
+    ground *= 1 - cover
+    tint = (1 + style.asphalt_warmth, 1.0, 1 - style.asphalt_warmth)
+    rgb = np.empty((3, rows, raster.COLUMNS), np.float32)
+    for channel in range(3):
+        np.multiply(lum, np.float32(tint[channel]), out=rgb[channel])
+        rgb[channel] += ground * np.float32(color[channel])
     for mark in road.marks:
         paint_mark(rgb, grid, mark, at_rows(mark.offset_m), style.mark_brightness, style.mark_wear, rng)
     sun = Light.of(scene.weather).sun
     if style.tree_shadows > 0 and sun > 0:
-        rgb *= shade(rows, style.tree_shadows, sun, rng)[..., None]
+        rgb *= shade(rows, style.tree_shadows, sun, rng)
     return grid, np.clip(rgb, 0.0, 1.0, out=rgb)
 
 
@@ -92,7 +95,7 @@ def bake(
 ) -> Surface:  # fmt: skip
     """Paint a scene's road and make it ready to be looked at; see :func:`paint`."""
     grid, rgb = paint(scene, stretch)
-    texture = torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))[None].to(device=device, dtype=dtype)
+    texture = torch.from_numpy(rgb)[None].to(device=device, dtype=dtype)
     levels = (
         levels_for(raster.LENGTH_M, LONGEST_FOOTPRINT_M, grid.rows),
         levels_for(raster.WIDTH_M, WIDEST_FOOTPRINT_M, raster.COLUMNS),

@@ -62,7 +62,12 @@ def column_width_m() -> NDArray[np.float64]:
     return np.where(np.abs(u) <= CORE_M, WIDTH_M, WIDTH_M * SQUEEZE)
 
 
-def column_of(d_m: Tensor) -> Tensor:
-    """Column position of lateral positions, column centres at integers + 0.5; differentiable."""
-    core = d_m.clamp(-CORE_M, CORE_M)
-    return COLUMNS / 2 - (core + (d_m - core) * (1 / SQUEEZE)) * (1 / WIDTH_M)
+def reach_m() -> float:
+    """How far to either side the raster reaches, to the centre of its last column."""
+    return float(lateral_m()[0])
+
+
+# column position of a lateral position d: MIDDLE + BY_D * d + BY_CORE * clamp(d, -CORE_M, CORE_M)
+MIDDLE = COLUMNS / 2
+BY_D = -1 / (SQUEEZE * WIDTH_M)
+BY_CORE = -(1 - 1 / SQUEEZE) / WIDTH_M

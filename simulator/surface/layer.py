@@ -41,6 +41,11 @@ class SurfaceLayer:
         """Length and width of a cell."""
         return self.length_m / self.add.shape[2], self.width_m / self.add.shape[3]
 
+    def place(self, i: int) -> tuple[float | Tensor, float | Tensor]:
+        """Start along the road and middle line of world ``i``."""
+        s, d = self.s_m, self.d_m
+        return (s[i] if isinstance(s, Tensor) and s.ndim else s), (d[i] if isinstance(d, Tensor) and d.ndim else d)
+
     @cached_property
     def ripmap(self) -> Ripmap:
         """Channels of ``add``, and ``1 - keep`` as a last one where there is a ``keep``; zero outside the layer."""

@@ -42,7 +42,7 @@ def paint_mark(
     """Blend one mark into the picture, in place.
 
     Args:
-        rgb: ``(rows, COLUMNS, 3)``.
+        rgb: ``(3, rows, COLUMNS)``.
         grid: where its rows lie.
         mark: what to paint.
         offset_m: ``(rows,)`` lateral centre of the mark, NaN where there is none.
@@ -50,7 +50,7 @@ def paint_mark(
         wear: 0 fresh to 1 gone.
         rng: source of randomness (phase of the dashes, pattern of the wear).
     """
-    color = np.array(PAINT.get(mark.color, PAINT["white"]), np.float32) * np.float32(brightness)
+    color = np.array(PAINT.get(mark.color, PAINT["white"]), np.float32)[:, None, None] * np.float32(brightness)
     phase = rng.uniform(0, mark.dash_m + mark.gap_m)
     for shift, dashed in strokes(mark):
         centre = offset_m + shift
@@ -67,10 +67,10 @@ def paint_mark(
         alpha = coverage * amount[:, None]
         if wear > 0:
             alpha *= _worn(len(rows), columns.shape[1], wear, rng)
-        below = rgb[rows[:, None], columns]
+        below = rgb[:, rows[:, None], columns]
         # worn paint lets the asphalt's texture through
         texture = 0.25 * (below - below.mean())
-        rgb[rows[:, None], columns] = below + alpha[..., None] * (color + texture - below)
+        rgb[:, rows[:, None], columns] = below + alpha * (color + texture - below)
 
 
 def _stroke(centre_m: NDArray[np.float64], width_m: float) -> tuple[NDArray[np.int64], Field]:

@@ -63,15 +63,18 @@ def _tyre_tracks(
 ) -> None:
     """Two polished wheel paths and the oily strip between them."""
     spread, gauge = rng.uniform(0.22, 0.4), rng.uniform(0.72, 0.9)
-    near = np.nonzero((d < centre.max() + 2) & (d > centre.min() - 2))[0]
-    if not len(near):
-        return
-    window = slice(int(near[0]), int(near[-1]) + 1)
+    window = _columns_near(d, centre, 2.0)
     across = d[window][None] - centre[:, None].astype(np.float32)
     paths = np.exp(-(((np.abs(across) - np.float32(gauge)) / np.float32(spread)) ** 2))
     oil = np.exp(-((across / np.float32(0.45)) ** 2)) * np.float32(rng.uniform(0.0, 0.8))
     sign = 1.0 if rng.random() < 0.8 else -0.6
     lum[:, window] -= np.float32(strength * sign) * (paths + oil)
+
+
+def _columns_near(d: Field, line_m: NDArray[np.floating], margin_m: float) -> slice:
+    """Columns that come within a margin of a line along the road."""
+    near = np.nonzero((d < np.nanmax(line_m) + margin_m) & (d > np.nanmin(line_m) - margin_m))[0]
+    return slice(int(near[0]), int(near[-1]) + 1) if len(near) else slice(0, 0)
 
 
 def _seams(
@@ -83,8 +86,9 @@ def _seams(
     for _, left, right in lanes:
         for border in (left, right):
             if rng.random() < 0.5 * strength and np.isfinite(border).all():
-                line = np.exp(-(((d[None] - (border[:, None] + rng.normal(0, 0.1))) / 0.03) ** 2))
-                lum -= depth * line.astype(np.float32)
+                line = (border + rng.normal(0, 0.1)).astype(np.float32)
+                window = _columns_near(d, line, 0.1)
+                lum[:, window] -= depth * np.exp(-(((d[window] - line[:, None]) / np.float32(0.03)) ** 2))
     if rng.random() < 0.4 * strength:
         period = int(rng.uniform(4.5, 8.0) / LENGTH_M)
         lum[int(rng.integers(period)) :: period] -= depth

@@ -20,6 +20,23 @@ _NARROW_FROM = 2
 
 
 @dataclass(frozen=True)
+class Placement:
+    """An affine map from texels to ``grid_sample`` coordinates, and the limits of the level there; per picture row.
+
+    Attributes:
+        along: factor and offset from row positions to y.
+        across: factor and offset from column positions to x.
+        limits_y: lowest and highest y within the level and its rim.
+        limits_x: the same of x.
+    """
+
+    along: tuple[Tensor, Tensor]
+    across: tuple[Tensor, Tensor]
+    limits_y: tuple[Tensor, Tensor]
+    limits_x: tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
 class Ripmap:
     """All levels of a texture in one atlas.
 
@@ -89,38 +106,33 @@ class Ripmap:
         j = torch.log2((columns.detach() * 0.68).clamp_min(1e-6)).round().long().clamp(0, across - 1)
         return torch.where(j > 0, i.clamp_min(min(_NARROW_FROM, along - 1)), i), j
 
-    def sample(self, rows: Tensor, columns: Tensor, level: tuple[Tensor, Tensor], index: int = 0) -> Tensor:
-        """Look up texel positions at given levels.
-
-        Args:
-            rows: ``(H, W)`` position along, in texels of the finest level, texel centres at integers + 0.5.
-            columns: ``(H, W)`` position across.
-            level: ``i`` and ``j`` as :meth:`choose` returns them, broadcastable to ``(H, 1)``.
-            index: which texture of the batch.
-
-        Returns:
-            ``(C, H, W)``.
-        """
-        position = self.position(rows, columns, level)
-        # split in two so that both threads have work: grid_sample is parallel over the batch only
-        halves = 2 if rows.shape[0] % 2 == 0 else 1
-        grid = position.reshape(halves, -1, rows.shape[1], 2)
-        source = self.atlas[index : index + 1].expand(halves, -1, -1, -1)
-        found = F.grid_sample(source, grid, mode="bilinear", padding_mode="border", align_corners=False)
-        return found.transpose(0, 1).reshape(found.shape[1], *rows.shape)
-
-    def position(self, rows: Tensor, columns: Tensor, level: tuple[Tensor, Tensor]) -> Tensor:
-        """Where texel positions lie in the atlas: ``(H, W, 2)`` in ``grid_sample``'s coordinates."""
+    def placement(self, level: tuple[Tensor, Tensor], dtype: torch.dtype) -> Placement:
+        """How texel positions of the finest level map to ``grid_sample``'s coordinates at given levels."""
         i, j = level
         height, width = self.atlas.shape[2:]
-        dtype = rows.dtype
-        top, left = self.top[i, j].to(dtype), self.left[i, j].to(dtype)
+        to_y, to_x = torch.exp2(-i.to(dtype)) * (2 / height), torch.exp2(-j.to(dtype)) * (2 / width)
+        y0 = self.top[i, j].to(dtype) * (2 / height) - 1
+        x0 = self.left[i, j].to(dtype) * (2 / width) - 1
         size = self.size[i, j].to(dtype)
-        halvings_i, halvings_j = torch.exp2(-i.to(dtype)), torch.exp2(-j.to(dtype))
-        # rim: half a texel beyond the level is the centre of its rim; a bilinear tap there sees nothing of a neighbour
-        x = torch.minimum((columns * halvings_j).clamp_min(-0.5), size[..., 1] + 0.5)
-        y = torch.minimum((rows * halvings_i).clamp_min(-0.5), size[..., 0] + 0.5)
-        return torch.stack([(x + left) * (2 / width) - 1, (y + top) * (2 / height) - 1], -1)
+        # half a texel beyond a level is the centre of its rim: a bilinear tap there sees nothing of a neighbour
+        rim_y, rim_x = 1.0 / height, 1.0 / width
+        return Placement(
+            (to_y, y0), (to_x, x0),
+            (y0 - rim_y, y0 + size[..., 0] * (2 / height) + rim_y),
+            (x0 - rim_x, x0 + size[..., 1] * (2 / width) + rim_x),
+        )  # fmt: skip
+
+    def look_up(self, x: Tensor, y: Tensor, index: int = 0) -> Tensor:
+        """Colours at ``grid_sample`` coordinates ``(H, W)`` each: ``(C, H, W)``."""
+        grid = torch.stack([x, y], -1)
+        # split in two so that both threads have work: grid_sample is parallel over the batch only
+        halves = 2 if torch.get_num_threads() > 1 and x.shape[0] % 2 == 0 else 1
+        source = self.atlas[index : index + 1].expand(halves, -1, -1, -1)
+        found = F.grid_sample(
+            source, grid.reshape(halves, -1, *grid.shape[1:]), mode="bilinear", padding_mode="border",
+            align_corners=False,
+        )  # fmt: skip
+        return found[0] if halves == 1 else torch.cat([found[0], found[1]], 1)
 
 
 def _halve(texture: Tensor, dim: int, border: str) -> Tensor:
@@ -128,8 +140,9 @@ def _halve(texture: Tensor, dim: int, border: str) -> Tensor:
     if texture.shape[dim] % 2:
         pad = [0, 0, 0, 1] if dim == 2 else [0, 1, 0, 0]
         texture = F.pad(texture, pad, mode=border)
-    kernel = (2, 1) if dim == 2 else (1, 2)
-    return F.avg_pool2d(texture, kernel)
+    # strided adds: several times faster than avg_pool2d
+    even, odd = (texture[:, :, ::2], texture[:, :, 1::2]) if dim == 2 else (texture[..., ::2], texture[..., 1::2])
+    return (even + odd) * 0.5
 
 
 def levels_for(cell_m: float, largest_m: float, cells: int) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.roads.road import Lane
-from simulator.surface.grid import COLUMNS, LENGTH_M, WIDTH_M, lateral_m
+from simulator.surface.grid import CORE_M, COLUMNS, LENGTH_M, WIDTH_M, lateral_m
 from simulator.surface.noise import Field, smooth, white
 
 _GROUND: dict[str, tuple[tuple[float, float, float], float]] = {
@@ -19,34 +19,37 @@ _GROUND: dict[str, tuple[tuple[float, float, float], float]] = {
 VERGES = tuple(_GROUND)
 """Names of what may lie beside the road."""
 
-_STRIPS: dict[str, tuple[float, float, float]] = {
-    "sidewalk": (1.45, 1.43, 1.38),
-    "border": (1.15, 1.14, 1.10),
-    "median": (1.2, 1.18, 1.12),
-    "shoulder": (1.0, 1.0, 1.0),
-    "stop": (1.0, 1.0, 1.0),
-    "parking": (1.05, 1.05, 1.03),
-    "biking": (1.05, 0.95, 0.9),
+_STRIPS: dict[str, float] = {
+    "sidewalk": 1.4,
+    "border": 1.15,
+    "median": 1.2,
+    "shoulder": 1.0,
+    "stop": 1.0,
+    "parking": 1.05,
+    "biking": 0.95,
 }
 """Brightness of lanes other than driving lanes, relative to the asphalt."""
 
 
-def land(kind: str, rows: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Colour of the land as if it were everywhere: ``(rows, COLUMNS, 3) float32``."""
+def land(kind: str, rows: int, rng: np.random.Generator) -> tuple[tuple[float, float, float], Field]:
+    """Colour of the land, and its brightness relative to that as if the land were everywhere: ``(rows, COLUMNS)``."""
     color, contrast = _GROUND[kind]
-    field = white(rng, rows, COLUMNS) * np.float32(0.5 * contrast)
+    contrast /= max(sum(color) / 3, 0.1)
+    field = white(rng, rows, COLUMNS) * np.float32(0.4 * contrast)
     field += smooth(rng, rows, COLUMNS, (0.6 / LENGTH_M, 0.4 / WIDTH_M)) * np.float32(0.5 * contrast)
-    field += smooth(rng, rows, COLUMNS, (8.0 / LENGTH_M, 1.5 / WIDTH_M)) * np.float32(contrast)
-    base = np.array(color, np.float32)
-    return base[None, None] * (1 + field[..., None] / np.float32(max(base.mean(), 0.1)))
+    # the outer columns are wide: what is fine in the middle would be streaks there
+    far = np.where(np.abs(lateral_m()) > CORE_M, 0.45, 1.0).astype(np.float32)
+    field += smooth(rng, rows, COLUMNS, (8.0 / LENGTH_M, 1.5 / WIDTH_M)) * np.float32(0.8 * contrast)
+    field *= far
+    field += 1
+    return color, field
 
 
-def strip_factor(kind: str) -> NDArray[np.float32] | None:
-    """Factor on the asphalt's colour for a lane of this kind; None where the land shows instead of a lane."""
+def strip_factor(kind: str) -> float | None:
+    """Factor on the asphalt's brightness for a lane of this kind; None where the land shows instead of a lane."""
     if kind in ("driving", "entry", "exit", "onRamp", "offRamp", "connectingRamp", "bidirectional"):
-        return np.ones(3, np.float32)
-    factor = _STRIPS.get(kind)
-    return None if factor is None else np.array(factor, np.float32)
+        return 1.0
+    return _STRIPS.get(kind)
 
 
 def inside(left_m: NDArray[np.float64], right_m: NDArray[np.float64]) -> NDArray[np.bool_]:
