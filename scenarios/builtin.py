@@ -23,7 +23,7 @@ class EmbeddedOptions(Options):
 EMBEDDED = Plugin(
     "embedded",
     "Deterministic world without server or GPU; many scenarios are stepped as one batch",
-    "scenarios.worlds:embedded",
+    "scenarios.factories:embedded",
     EmbeddedOptions,
     max_batch=64,
 )
@@ -49,13 +49,13 @@ class LaneKeepingOptions(Options):
 GROUND_TRUTH = Plugin(
     "ground_truth",
     "Drives from the map: what perfect perception would do",
-    "scenarios.assistants:ground_truth",
+    "scenarios.factories:ground_truth",
     GroundTruthOptions,
 )
 LANE_KEEPING = Plugin(
     "lane_keeping",
     "The shipped recurrent lane-keeping network with openpilot's planner and controller",
-    "scenarios.assistants:lane_keeping",
+    "scenarios.factories:lane_keeping",
     LaneKeepingOptions,
 )
 

@@ -51,8 +51,8 @@ class Plugin:
         summary: one sentence for ``dirtyroad list``.
         factory: ``module:function``. What it is called with and what it gives back depends on the group:
 
-            - worlds: ``(scenarios, cameras) -> World``, see `scenarios.worlds`
-            - assistants: ``(options) -> lkas.perception.Assistant``
+            - worlds: ``(options, scenarios.factories.Setting) -> simulator.world.World``
+            - assistants: ``(options, VehicleParameters, latency_s) -> lkas.perception.Assistant``
             - metrics: ``(recording) -> scenarios.metrics.MetricValue``
         options: the pydantic model of its options.
         extra: the extra of ``pip install dirtyroad[extra]`` that it needs, if any.

@@ -74,11 +74,29 @@ class EgoSpec(Strict):
     vehicle: str = "openpilot_0_6"
 
 
-class LeadSpec(Strict):
-    """A car ahead in the same lane."""
+class CarSpec(Strict):
+    """Another car; it follows the ego lane at a constant lateral position, and may brake to a stand.
 
-    gap_m: Annotated[float, Field(ge=1.0, le=500.0)]
-    speed_mps: Annotated[float, Field(ge=0.0, le=60.0)]
+    Attributes:
+        gap_m: at the start, from the ego car's front bumper to its rear one; negative if it starts behind.
+        speed_mps: negative for an oncoming car.
+        offset_m: lateral position of its middle, positive left of the ego lane's centre.
+        braking_time_s: when it begins to brake; never, if not given.
+        braking_mps2: how hard.
+    """
+
+    gap_m: Annotated[float, Field(ge=-200.0, le=2000.0)]
+    speed_mps: Annotated[float, Field(ge=-60.0, le=60.0)]
+    offset_m: Annotated[float, Field(ge=-50.0, le=50.0)] = 0.0
+    braking_time_s: Annotated[float, Field(ge=0.0, le=600.0)] | None = None
+    braking_mps2: Annotated[float, Field(gt=0.0, le=12.0)] = 6.0
+
+
+class BarriersSpec(Strict):
+    """Walls along the road, at lateral positions relative to the centre of the ego lane."""
+
+    left_m: Annotated[float, Field(ge=1.0, le=100.0)] | None = None
+    right_m: Annotated[float, Field(ge=-100.0, le=-1.0)] | None = None
 
 
 class RecordSpec(Strict):
@@ -121,7 +139,8 @@ class Scenario(Strict):
     surface: SurfaceSpec = SurfaceSpec()
     weather: WeatherSpec = WeatherSpec()
     ego: EgoSpec
-    lead: LeadSpec | None = None
+    cars: Annotated[tuple[CarSpec, ...], Field(strict=False, max_length=16)] = ()
+    barriers: BarriersSpec = BarriersSpec()
     assistant: Annotated[Options, Slot("assistants")] = Field(default="lane_keeping", validate_default=True)
     attack: Annotated[Options, Slot("attacks")] | None = None
     defenses: Annotated[

@@ -27,7 +27,7 @@ from simulator.surface.layer import SurfaceLayer
 from simulator.weather import Light
 from simulator.world import VehicleState
 
-FARTHEST_M = 220.0
+FARTHEST_M = 400.0
 """Ground beyond is drawn as the ground there."""
 
 _NODE_SPACING_PX = 32

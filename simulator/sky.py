@@ -89,7 +89,7 @@ def _skyline(kind: str, rng: np.random.Generator) -> tuple[Field, Field]:
     wide = smooth_ring(rng, 2, _COLUMNS, (2.0, 160.0))[0]
     narrow = smooth_ring(rng, 2, _COLUMNS, (2.0, 9.0))[0]
     fine = smooth_ring(rng, 2, _COLUMNS, (2.0, 2.0))[0]
-    leaves = smooth_ring(rng, _ROWS, _COLUMNS, (2.5, 2.5)) * 0.12
+    leaves = smooth_ring(rng, _ROWS, _COLUMNS, (2.5, 2.5)) * 0.07
     if kind == "trees":
         outline = np.maximum(0.3, 1.8 + 1.2 * wide + 0.5 * narrow + 0.25 * fine)
         color = np.array([0.17, 0.23, 0.13]) * (1 + leaves[..., None])

@@ -31,7 +31,7 @@ def ego_lane_id(layout: LaneLayout) -> int:
 
 
 def opendrive_of(name: str, segments: Sequence[Segment], layout: LaneLayout) -> str:
-    """Write a road as OpenDRIVE 1.5. Slow (the writer takes a second or two to import): call it when the text is needed.
+    """Write a road as OpenDRIVE 1.5; slow, since the writer takes a second or two to import.
 
     Args:
         name: name of the road and of the file's header.

@@ -34,7 +34,7 @@ def pavement(
         ``(rows, COLUMNS) float32``.
     """
     lum = white(rng, rows, COLUMNS) * np.float32(0.55 * style.grain)
-    lum += smooth(rng, rows, COLUMNS, (3.0, 3.0)) * np.float32(0.8 * style.grain)
+    lum += smooth(rng, rows, COLUMNS, (2.0, 2.5)) * np.float32(0.5 * style.grain)
     lum += smooth(rng, rows, COLUMNS, (3.0 / LENGTH_M, 0.8 / WIDTH_M)) * np.float32(0.6 * style.patchiness)
     lum += smooth(rng, rows, COLUMNS, (25.0 / LENGTH_M, 3.0 / WIDTH_M)) * np.float32(0.8 * style.patchiness)
     lum += smooth(rng, 2, COLUMNS, (2.0, 0.2 / WIDTH_M))[:1] * np.float32(0.5 * style.patchiness)
