@@ -70,8 +70,8 @@ class Store:
 
     root: Path
 
-    def place(self, kind: str, label: str, digest: str) -> Path:
-        """Where the folder of that kind, label (for people) and hash is, or would be."""
+    def place(self, label: str, digest: str, kind: str = "") -> Path:
+        """Where the run (or artifact of that kind) with that label, for people, and that hash is, or would be."""
         safe = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in label).strip(".")[
             :80
         ]
@@ -114,7 +114,7 @@ class Store:
 
         Two that build the same at once do not harm each other: the later one's folder replaces an equal one.
         """
-        place = self.place(kind, label, content_hash(dict(key)))
+        place = self.place(label, content_hash(dict(key)), f"artifacts/{kind}")
         if self.find(place) is None:
             with self.writing(place) as folder:
                 build(folder)
@@ -123,7 +123,7 @@ class Store:
 
     def runs(self) -> list[Path]:
         """All complete runs, by name."""
-        return sorted(marker.parent for marker in self.root.glob(f"runs/[!.]*/{COMPLETE}"))
+        return sorted(marker.parent for marker in self.root.glob(f"[!.]*/{COMPLETE}"))
 
 
 def _replace(folder: Path, place: Path) -> None:

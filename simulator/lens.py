@@ -63,7 +63,7 @@ class Lens:
             streaks = window(_rain_bank(height, width)) * (0.55 * light.rain)
             bright = _STREAK_BRIGHTNESS * max(light.sky_horizon)
             view = view + streaks * (bright - view)
-        return torch.add(view, window(_noise_bank(height, width)), alpha=light.noise).clamp(0.0, 1.0)
+        return torch.add(view, window(_noise_bank(height, width)), alpha=light.noise).clamp_(0.0, 1.0)
 
 
 @lru_cache(maxsize=4)

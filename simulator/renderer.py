@@ -157,18 +157,18 @@ class Renderer:
         azimuth = rays.azimuth_rad + state.yaw_rad.to(self.dtype)[:, None, None]
         elevation = rays.elevation_rad.expand_as(azimuth)
         share = rays.share.expand(n, -1, -1)
-        views = []
+        picture = air.new_empty(n, 3, self.camera.height, self.camera.width)
+        first, seam = rays.first_ground, rays.last_sky - rays.first_ground
         # the rest touches every pixel: one view at a time stays in the processor's cache
         for i, scene in enumerate(index.tolist()):
             road = self._surface(ground, i, self._surfaces[scene])
             for layer in layers:
                 road = self._lay(layer, road, ground, i)
-            lit = torch.addcmul(air[i], road, light[i])
+            lit = (road * light[i]).add_(air[i])
             sky = self._panoramas[scene].sample(self._fill(azimuth[i]), self._fill(elevation[i]))
-            overlap = rays.last_sky - rays.first_ground
-            seam = torch.lerp(sky[:, rays.first_ground :], lit[:, :overlap], self._fill(share[i, :overlap]))
-            views.append(torch.cat([sky[:, : rays.first_ground], seam, lit[:, overlap:]], 1))
-        picture = views[0][None] if n == 1 else torch.stack(views)
+            picture[i, :, :first] = sky[:, :first]
+            picture[i, :, first : first + seam] = torch.lerp(sky[:, first:], lit[:, :seam], self._fill(share[i, :seam]))
+            picture[i, :, first + seam :] = lit[:, seam:]
         if boxes is not None:
             cameras = mounts.cameras(self.camera) if len(mounts.x_m) == n else self.camera
             picture = draw_boxes(picture, boxes, cameras, state, [self._lights[scene] for scene in index.tolist()])

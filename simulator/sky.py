@@ -73,7 +73,7 @@ class Panorama:
         column = column - _COLUMNS * torch.floor(column.detach() / _COLUMNS) + _WRAP
         row = _ROWS - (elevation_rad - _LOWEST_RAD) / _STEP_RAD
         width = _COLUMNS + 2 * _WRAP
-        grid = torch.stack([column * (2 / width) - 1, row * (2 / _ROWS) - 1], -1)[None]
+        grid = torch.view_as_real(torch.complex(column * (2 / width) - 1, row * (2 / _ROWS) - 1))[None]
         return F.grid_sample(self.texture, grid, mode="bilinear", padding_mode="border", align_corners=False)[0]
 
 
