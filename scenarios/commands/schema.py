@@ -1,0 +1,25 @@
+"""``dirtyroad schema``: what a scenario file may hold, as JSON Schema, for editors."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from scenarios.commands.output import print_json
+
+
+def add_parser(subparsers: Any) -> None:
+    """Declare the command."""
+    description = "Print the JSON Schema of scenario files, the options of all installed plugins included."
+    parser = subparsers.add_parser(
+        "schema", help="print the JSON Schema of scenario files", description=description
+    )
+    parser.set_defaults(execute=execute)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Run the command; returns the exit code."""
+    from scenarios.schema import Scenario
+
+    print_json(Scenario.model_json_schema())
+    return 0

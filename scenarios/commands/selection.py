@@ -1,0 +1,70 @@
+"""Arguments that say which scenarios are meant, and how they are changed; shared by ``run`` and ``validate``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from scenarios.files import load, locate
+from scenarios.schema import Scenario
+from simulator.world import InvalidInput
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments to a command."""
+    parser.add_argument(
+        "scenarios",
+        nargs="+",
+        metavar="FILE|NAME",
+        help="scenario files, packaged scenarios (benign/highway_straight) or groups of them ('benign/*')",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        dest="overrides",
+        help="change a field before the file is checked, such as --set ego.speed_mps=20; may be repeated",
+    )
+    parser.add_argument("--seed", type=int, metavar="N", help="the same as --set seed=N")
+    parser.add_argument("--backend", metavar="WORLD", help="the same as --set world=WORLD")
+    parser.add_argument(
+        "--maps",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="DIR",
+        help="folder in which OpenDRIVE maps are looked for, after the scenario's own and the working directory; "
+        "may be repeated",
+    )
+
+
+def files(arguments: argparse.Namespace) -> list[Path]:
+    """The files that are meant, each once."""
+    return list(dict.fromkeys(path for name in arguments.scenarios for path in locate(name)))
+
+
+def overrides(arguments: argparse.Namespace) -> list[str]:
+    """All that is to be changed."""
+    shortcuts = {"seed": arguments.seed, "world": arguments.backend}
+    return arguments.overrides + [
+        f"{field}={value}" for field, value in shortcuts.items() if value is not None
+    ]
+
+
+def chosen(arguments: argparse.Namespace) -> list[Scenario]:
+    """The scenarios that are meant, checked; the faults of all files are reported together.
+
+    Raises:
+        InvalidInput: there is a fault in any of them.
+    """
+    scenarios, faults = [], []
+    changes = overrides(arguments)
+    for path in files(arguments):
+        try:
+            scenarios.append(load(path, changes, arguments.maps))
+        except InvalidInput as error:
+            faults.append(str(error))
+    if faults:
+        raise InvalidInput("\n".join(faults))
+    return scenarios

@@ -1,0 +1,44 @@
+"""How the built-in worlds and assistants are made from what a scenario says. Imported when one is first used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lkas.ground_truth import GroundTruthAssistant
+from lkas.pilot import Pilot
+from scenarios.builtin import EmbeddedOptions, GroundTruthOptions
+from simulator.camera import CAMERAS
+from simulator.embedded import EmbeddedWorld, Start
+from simulator.scene import Scene
+from simulator.vehicle import VehicleParameters
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a world is made of: that of every scenario that is to be stepped together.
+
+    Attributes:
+        scenes: one a scenario.
+        starts: one a scenario.
+        vehicle: the same for all.
+        cameras: names of the cameras that somebody looks through.
+    """
+
+    scenes: Sequence[Scene]
+    starts: Sequence[Start]
+    vehicle: VehicleParameters
+    cameras: Sequence[str]
+
+
+def embedded(options: EmbeddedOptions, setting: Setting) -> EmbeddedWorld:
+    """The embedded world."""
+    cameras = [CAMERAS[name] for name in setting.cameras]
+    return EmbeddedWorld(setting.scenes, setting.starts, setting.vehicle, cameras, options.latency_s)
+
+
+def ground_truth(
+    options: GroundTruthOptions, vehicle: VehicleParameters, latency_s: float
+) -> GroundTruthAssistant:
+    """The assistant that drives from the map."""
+    return GroundTruthAssistant(Pilot(vehicle, latency_s))

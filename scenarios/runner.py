@@ -1,0 +1,270 @@
+"""Runner: scenarios in, driving, recordings and verdicts out.
+
+Scenarios that differ only in their roads, looks, seeds and criteria are stepped together in one world, which keeps two
+cores busy. The order in which they were given is the order in which they come out, and the same list gives the same
+bytes. (Alone and in a batch a run agrees to 1e-4 m, not to the byte: batched arithmetic adds in another order.)
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lkas.perception import Assistant, Decision
+from scenarios import channels
+from scenarios.build import scene_of, start_of, vehicle_of
+from scenarios.factories import Setting
+from scenarios.files import to_yaml
+from scenarios.metrics import MetricValue
+from scenarios.registry import plugin, plugins
+from scenarios.schema import Criterion, Scenario
+from scenarios.store import Store, content_hash, environment, file_hash, write_json
+from simulator.recording import Recorder, Recording
+from simulator.roads.road import Road
+from simulator.world import CAMERA_PERIOD_S, InvalidInput, Observation, World
+
+LARGEST_BATCH = 16
+"""More worlds at once gain nothing on a few cores and hold a road's surface in memory each."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A criterion and whether it was met."""
+
+    criterion: Criterion
+    value: MetricValue
+    met: bool
+
+    @classmethod
+    def of(cls, criterion: Criterion, value: MetricValue) -> Judgement:
+        """Judge; a figure that is not valid meets nothing."""
+        above = criterion.min is None or value.value >= criterion.min
+        below = criterion.max is None or value.value <= criterion.max
+        return cls(criterion, value, value.valid and above and below)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one scenario came to.
+
+    Attributes:
+        scenario: as it was run.
+        recording: all that happened.
+        metrics: every installed metric by name.
+        judgements: one for every criterion.
+        timing: seconds of computing, and how much faster than real time; not reproducible, and kept apart.
+    """
+
+    scenario: Scenario
+    recording: Recording
+    metrics: dict[str, MetricValue]
+    judgements: tuple[Judgement, ...]
+    timing: dict[str, float]
+
+    @property
+    def met(self) -> bool:
+        """Whether every criterion was met that is not optional."""
+        return all(judgement.met or judgement.criterion.optional for judgement in self.judgements)
+
+    def to_json(self) -> dict[str, Any]:
+        """As in ``metrics.json``."""
+        return {
+            "scenario": self.scenario.name,
+            "seed": self.scenario.seed,
+            "met": self.met,
+            "metrics": {name: value.to_json() for name, value in self.metrics.items()},
+            "criteria": [
+                {**judgement.criterion.model_dump(), "value": judgement.value.to_json(), "met": judgement.met}
+                for judgement in self.judgements
+            ],
+        }
+
+    def save(self, store: Store) -> str:
+        """Put it into a store; returns the folder."""
+        place = store.place(f"{self.scenario.name}-{self.scenario.seed}", scenario_hash(self.scenario))
+        with store.writing(place) as folder:
+            (folder / "scenario.yaml").write_text(to_yaml(self.scenario), encoding="utf-8")
+            self.recording.save(folder / "recording.zip")
+            write_json(folder / "metrics.json", self.to_json())
+            write_json(folder / "timing.json", self.timing)
+            write_json(folder / "environment.json", environment())
+        return str(place)
+
+
+def scenario_hash(scenario: Scenario) -> str:
+    """Hash of all that a scenario's result depends on; a map counts by its content, not by where it lies."""
+    data = scenario.model_dump(mode="json", exclude={"description"})
+    if "path" in data["road"]:
+        data["road"]["path"] = file_hash(Path(data["road"]["path"]))
+    return content_hash(data)
+
+
+def run(scenarios: Sequence[Scenario], progress: Callable[[int], None] = lambda steps: None) -> list[Outcome]:
+    """Run scenarios, as many as possible together.
+
+    Args:
+        scenarios: what to run; equal ones are run as often as they are given.
+        progress: told how many steps of single scenarios were made since the last call.
+
+    Returns:
+        One outcome each, in the same order.
+    """
+    outcomes: dict[int, Outcome] = {}
+    for indices in batches(scenarios):
+        batch = [scenarios[index] for index in indices]
+        outcomes.update(zip(indices, run_batch(batch, progress), strict=True))
+    return [outcomes[index] for index in range(len(scenarios))]
+
+
+def batches(scenarios: Sequence[Scenario]) -> list[list[int]]:
+    """Indices of scenarios that one world can step together."""
+    groups: dict[str, list[int]] = {}
+    for index, scenario in enumerate(scenarios):
+        alike = scenario.model_dump(
+            mode="json", include={"duration_s", "world", "assistant", "attack", "defenses", "record"}
+        )
+        groups.setdefault(content_hash([alike, scenario.ego.vehicle]), []).append(index)
+    result = []
+    for indices in groups.values():
+        size = min(plugin("worlds", scenarios[indices[0]].world.type).max_batch, LARGEST_BATCH)
+        result += [indices[start : start + size] for start in range(0, len(indices), size)]
+    return result
+
+
+def run_batch(scenarios: Sequence[Scenario], progress: Callable[[int], None]) -> list[Outcome]:
+    """Run scenarios that one world can step together."""
+    first = scenarios[0]
+    began = time.perf_counter()
+    assistant = make_assistant(first)
+    cameras = dict.fromkeys(assistant.cameras)
+    if first.record.wide_frames:
+        cameras["wide"] = None
+    scenes = [scene_of(scenario) for scenario in scenarios]
+    setting = Setting(
+        scenes, [start_of(scenario) for scenario in scenarios], vehicle_of(first), tuple(cameras)
+    )
+    world: World = plugin("worlds", first.world.type).load()(first.world, setting)
+    built = time.perf_counter()
+    try:
+        with torch.no_grad():
+            recordings = drive(world, assistant, scenarios, [scene.road for scene in scenes], progress)
+    finally:
+        world.close()
+    driven = time.perf_counter()
+    simulated_s = sum(recording.duration_s for recording in recordings)
+    timing = {
+        "worlds_stepped_together": float(len(scenarios)),
+        "build_s": built - began,
+        "drive_s": driven - built,
+        "real_time_factor": simulated_s / (driven - built),
+    }
+    metrics = {name: found.load() for name, found in plugins("metrics").items()}
+    outcomes = []
+    for scenario, recording in zip(scenarios, recordings, strict=True):
+        values = {name: function(recording) for name, function in metrics.items()}
+        judgements = tuple(
+            Judgement.of(criterion, values[criterion.metric]) for criterion in scenario.criteria
+        )
+        outcomes.append(Outcome(scenario, recording, values, judgements, timing))
+    return outcomes
+
+
+def make_assistant(scenario: Scenario) -> Assistant:
+    """The assistant that a scenario names.
+
+    Raises:
+        InvalidInput: the scenario has an attack or a defense, for which this version has no closed loop.
+    """
+    if scenario.attack is not None or scenario.defenses:
+        raise InvalidInput(
+            f"{scenario.name}: attack, defenses: no closed loop with attacks or defenses is installed"
+        )
+    latency_s = float(getattr(scenario.world, "latency_s", 0.0))
+    factory = plugin("assistants", scenario.assistant.type).load()
+    assistant: Assistant = factory(scenario.assistant, vehicle_of(scenario), latency_s)
+    return assistant
+
+
+def drive(
+    world: World,
+    assistant: Assistant,
+    scenarios: Sequence[Scenario],
+    roads: Sequence[Road],
+    progress: Callable[[int], None],
+) -> list[Recording]:
+    """The closed loop: look, decide, record, step; until the time is over or every road has ended."""
+    first = scenarios[0]
+    recorder = Recorder(first.record.jpeg_quality)
+    assistant.reset(world.size)
+    observation = world.reset(0)  # every scene has a seed of its own, so that company changes nothing
+    ends_s = torch.full((world.size,), float("inf"), dtype=torch.float64)
+    recorded = [name for name in observation.frames if name == "wide" or first.record.model_frames]
+    for step in range(first.steps):
+        decision = assistant(observation)
+        check_decision(decision, observation, scenarios)
+        channels.record_observation(recorder, observation)
+        channels.record_decision(recorder, observation.time_s, decision)
+        for name in recorded:
+            recorder.add_frames(observation.time_s, f"frames/{name}", observation.frames[name])
+        observation = world.step(decision.command)
+        ends_s = torch.where(
+            observation.truth.finished.cpu() & ends_s.isinf(),
+            observation.time_s - 0.5 * CAMERA_PERIOD_S,
+            ends_s,
+        )
+        progress(world.size)
+        if ends_s.isfinite().all():
+            progress(world.size * (first.steps - step - 1))
+            break
+    channels.record_observation(recorder, observation)
+    return [
+        recorder.recording(index, channels.road_channels(road), facts(scenario, road), float(end_s))
+        for index, (scenario, road, end_s) in enumerate(zip(scenarios, roads, ends_s.tolist(), strict=True))
+    ]
+
+
+def check_decision(decision: Decision, observation: Observation, scenarios: Sequence[Scenario]) -> None:
+    """Refuse to drive on with a command that is no number.
+
+    Raises:
+        InvalidInput: naming the assistant, the scenario and the time.
+    """
+    for name in ("steering_rad", "acceleration_mps2"):
+        finite = torch.isfinite(getattr(decision.command, name))
+        if not finite.all():
+            scenario = scenarios[int((~finite).nonzero()[0, 0])]
+            raise InvalidInput(
+                f"{scenario.name}: assistant {scenario.assistant.type} gave a {name} that is no finite number "
+                f"at {observation.time_s:.2f} s"
+            )
+
+
+def facts(scenario: Scenario, road: Road) -> dict[str, Any]:
+    """What metrics and viewers want to know and no channel holds."""
+    vehicle = vehicle_of(scenario)
+    return {
+        "scenario": scenario.name,
+        "seed": scenario.seed,
+        "assistant": scenario.assistant.type,
+        "vehicle": scenario.ego.vehicle,
+        "wheelbase_m": vehicle.wheelbase_m,
+        "steering_ratio": vehicle.steering_ratio,
+        "length_m": vehicle.length_m,
+        "width_m": vehicle.width_m,
+        "rear_overhang_m": vehicle.rear_overhang_m,
+        "marks": [
+            {
+                "kind": mark.kind,
+                "color": mark.color,
+                "width_m": mark.width_m,
+                "dash_m": mark.dash_m,
+                "gap_m": mark.gap_m,
+            }
+            for mark in road.marks
+        ],
+    }
