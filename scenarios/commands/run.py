@@ -10,13 +10,13 @@ from scenarios.commands import selection
 from scenarios.commands.output import print_json, print_table, progress_bar
 from simulator.world import InvalidInput
 
-SUMMARY = (
-    "lateral_offset_p99",
-    "lateral_offset_max",
-    "time_to_lane_departure",
-    "steering_saturation",
-    "collision",
-)
+SUMMARY = {
+    "lateral_offset_p99": "offset p99",
+    "lateral_offset_max": "offset max",
+    "time_to_lane_departure": "departure",
+    "steering_saturation": "saturation",
+    "collision": "collision",
+}
 """What is shown of each of several runs; ``metrics.json`` has everything."""
 
 
@@ -97,7 +97,7 @@ def show_many(outcomes: Any) -> None:
         )
         for outcome in outcomes
     ]
-    print_table(f"{len(outcomes)} runs", ("scenario", "seed", *SUMMARY, "criteria"), rows)
+    print_table(f"{len(outcomes)} runs", ("scenario", "seed", *SUMMARY.values(), "criteria"), rows)
 
 
 def failed(outcome: Any) -> list[str]:
