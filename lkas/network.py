@@ -1,0 +1,238 @@
+"""DriverNet: two frames and a memory in, path, lane lines, lead car and motion out.
+
+A network of openpilot's class (convolutions to a 4x8 grid, a recurrent core with a feed-forward way around it), cut to
+drive on one CPU core. Instead of batch norm its convolutions standardise their weights (Brock et al. 2021,
+"Characterizing signal propagation to close the performance gap in unnormalized ResNets"): that costs nothing per
+frame, behaves alike in training and driving, and folds into plain convolutions.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lkas.perception import Perception
+from simulator.world import DISTANCES_M
+
+POINTS = len(DISTANCES_M)
+CURVES = 5
+"""Path, then the four lane lines."""
+
+SKY_ROWS = 16
+"""Rows of the packed frame, from the top, that the network skips: 32 pixels that show sky at every allowed pitch."""
+
+AUXILIARY_ROWS, AUXILIARY_COLUMNS = 14, 32
+"""Grid of the auxiliary task: cells of 16x16 pixels below the sky rows."""
+
+# usual lateral position of each curve [m], and how much curves vary at each distance: that of a car within half a
+# metre of its lane's centre, headed within 0.04 rad, on roads of radius 500 m and more
+_USUAL_M = (0.0, 5.2, 1.75, -1.75, -5.2)
+_BASIS = 12
+
+
+def spread_m() -> Tensor:
+    """Typical deviation of a lane line from straight ahead at ``DISTANCES_M``: ``(33,)`` [m], float32."""
+    x = DISTANCES_M
+    return torch.sqrt(0.5**2 + (0.04 * x) ** 2 + (0.001 * x**2) ** 2).float()
+
+
+def _cosines(count: int) -> Tensor:
+    """Smooth basis over the distances: ``(count, 33)``, the first cosines of a DCT-II."""
+    i = torch.arange(POINTS) + 0.5
+    return torch.cos(math.pi / POINTS * torch.arange(count)[:, None] * i)
+
+
+class Convolution(nn.Module):
+    """3x3 convolution with standardised weights and a learned gain, then (unless ``linear``) a ReLU."""
+
+    def __init__(self, channels: int, filters: int, stride: int = 1, kernel: int = 3) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(filters, channels, kernel, kernel))
+        nn.init.normal_(self.weight)
+        self.gain = nn.Parameter(torch.ones(filters))
+        self.bias = nn.Parameter(torch.zeros(filters))
+        self.stride = stride
+
+    def plain(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias of the ordinary convolution that this is."""
+        weight = self.weight
+        variance, mean = torch.var_mean(weight, dim=(1, 2, 3), keepdim=True)
+        # keeps the variance of unit-variance input through a ReLU
+        scale = self.gain[:, None, None, None] * math.sqrt(2 / (1 - 1 / math.pi) / weight[0].numel())
+        return (weight - mean) * torch.rsqrt(variance + 1e-6) * scale, self.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight, bias = self.plain()
+        return F.conv2d(x, weight, bias, self.stride, self.weight.shape[-1] // 2)
+
+
+class Stem(Convolution):
+    """First convolution: takes bytes as they are, openpilot's ``(x - 128) / 128`` folded into its weights.
+
+    Outside of the frame counts as black.
+    """
+
+    def plain(self) -> tuple[Tensor, Tensor]:
+        weight, bias = super().plain()
+        return weight / 128, bias - weight.sum((1, 2, 3))
+
+
+class Stage(nn.Module):
+    """Halve the resolution, then one residual convolution."""
+
+    def __init__(self, channels: int, filters: int) -> None:
+        super().__init__()
+        self.down = Convolution(channels, filters, stride=2)
+        self.residual = Convolution(filters, filters)
+        # the residual branch starts small, so that the network starts shallow
+        nn.init.constant_(self.residual.gain, 0.2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.down(x))
+        return F.relu(x + self.residual(x))
+
+
+class Layout(NamedTuple):
+    """Where things are in the network's flat output vector."""
+
+    path: slice = slice(0, 33)
+    path_log_scale: slice = slice(33, 66)
+    lanes: slice = slice(66, 198)
+    lanes_log_scale: slice = slice(198, 330)
+    lane_logits: slice = slice(330, 334)
+    lead: slice = slice(334, 337)
+    pose: slice = slice(337, 343)
+    size: int = 343
+
+
+LAYOUT = Layout()
+"""Curves in metres; log of the Laplace scale; logits; lead distance [m], its log scale, its logit; pose in SI units."""
+
+
+class Heads(nn.Module):
+    """From features to the flat output vector.
+
+    Curves are sums of smooth functions over the distances, in units of how much lane lines vary there; all five share a
+    common curve, because what bends one bends all.
+    """
+
+    usual_m: Tensor
+    spread_m: Tensor
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.curves = nn.Linear(features, (1 + CURVES) * _BASIS)
+        self.scales = nn.Linear(features, CURVES * 6)
+        self.rest = nn.Linear(features, 4 + 3 + 6)
+        for layer in (self.curves, self.scales, self.rest):
+            nn.init.normal_(layer.weight, std=0.1 / math.sqrt(features))
+            nn.init.zeros_(layer.bias)
+        self.basis = nn.Parameter(_cosines(_BASIS))
+        self.scale_basis = nn.Parameter(_cosines(6))
+        self.register_buffer("usual_m", torch.tensor(_USUAL_M)[:, None], persistent=False)
+        self.register_buffer("spread_m", spread_m(), persistent=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        size = len(features)
+        coefficients = self.curves(features).view(size, 1 + CURVES, _BASIS)
+        curves = (coefficients[:, :1] + coefficients[:, 1:]) @ self.basis
+        y = self.usual_m + self.spread_m * curves
+        log_scale = self.scales(features).view(size, CURVES, 6) @ self.scale_basis
+        # a scale between 3 mm and 20 spreads
+        log_scale = (log_scale + torch.log(0.5 * self.spread_m)).clamp(-6.0, 6.0)
+        logits, lead, pose = self.rest(features).split([4, 3, 6], 1)
+        lead = torch.stack([30 + 20 * lead[:, 0], 2 + lead[:, 1].clamp(-5, 3), lead[:, 2]], 1)
+        usual_pose = pose.new_tensor([20.0, 0, 0, 0, 0, 0])
+        pose = usual_pose + pose * pose.new_tensor([10.0, 0.5, 0.5, 0.05, 0.05, 0.1])
+        return torch.cat(
+            [y[:, 0], log_scale[:, 0], y[:, 1:].flatten(1), log_scale[:, 1:].flatten(1), logits, lead, pose],
+            1,
+        )
+
+
+class DriverNet(nn.Module):
+    """The lane-keeping network.
+
+    ``forward(frames, hidden)`` drives; training uses its parts by themselves.
+
+    Attributes:
+        hidden_size: length of its memory.
+    """
+
+    def __init__(
+        self, filters: tuple[int, int, int, int, int] = (16, 32, 48, 64, 96), hidden_size: int = 256
+    ) -> None:
+        super().__init__()
+        self.filters = filters
+        self.hidden_size = hidden_size
+        self.stem = Stem(12, filters[0], stride=2)
+        self.stages = nn.ModuleList(Stage(a, b) for a, b in zip(filters, filters[1:], strict=False))
+        self.squeeze = Convolution(filters[4], 32, kernel=1)
+        self.features = nn.Linear(32 * 4 * 8, hidden_size)
+        self.memory = nn.GRUCell(hidden_size, hidden_size)
+        self.around = nn.Linear(hidden_size, hidden_size)
+        self.merge = nn.Linear(2 * hidden_size, hidden_size)
+        self.heads = Heads(hidden_size)
+        # one row of logits a lane line over the columns of the grid, and whether the line is in that row
+        self.auxiliary = Convolution(filters[2], 2 * CURVES, kernel=1)
+
+    def initial_hidden(self, size: int) -> Tensor:
+        """Memory of someone who has just opened their eyes: ``(size, hidden_size)`` zeros."""
+        return self.features.weight.new_zeros(size, self.hidden_size)
+
+    def convolve(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """All convolutions.
+
+        Args:
+            frames: ``(N, 12, 128, 256)`` packed YUV in [0, 255].
+
+        Returns:
+            The ``(N, C, 14, 32)`` map that the auxiliary task reads, and the last map, ``(N, 32, 4, 8)``.
+        """
+        x = F.relu(self.stem(frames[:, :, SKY_ROWS:]))
+        grid = self.stages[1](self.stages[0](x))
+        return grid, F.relu(self.squeeze(self.stages[3](self.stages[2](grid))))
+
+    def gather(self, deep: Tensor) -> Tensor:
+        """Features ``(N, hidden_size)`` of what one pair of frames shows, from its last map."""
+        return F.relu(self.features(deep.flatten(1)))
+
+    def remember(self, features: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """One step of the memory: the output vector ``(N, 343)`` and the new memory."""
+        hidden = self.memory(features, hidden)
+        merged = F.relu(self.merge(torch.cat([hidden, self.around(features)], 1)))
+        return self.heads(merged), hidden
+
+    def forward(self, frames: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Look once.
+
+        Args:
+            frames: ``(N, 12, 128, 256)`` packed YUV in [0, 255], the earlier frame first.
+            hidden: ``(N, hidden_size)``.
+
+        Returns:
+            output ``(N, 343)`` as ``LAYOUT`` says, and the new memory.
+        """
+        return self.remember(self.gather(self.convolve(frames)[1]), hidden)
+
+
+def parse(output: Tensor) -> Perception:
+    """Name what is in an output vector ``(N, 343)``; differentiable."""
+    size = len(output)
+    lead_distance, lead_log_scale, lead_logit = output[:, LAYOUT.lead].unbind(1)
+    root2 = math.sqrt(2)  # standard deviation of a Laplace distribution of scale 1
+    return Perception(
+        path_y_m=output[:, LAYOUT.path],
+        path_std_m=root2 * output[:, LAYOUT.path_log_scale].exp(),
+        lane_y_m=output[:, LAYOUT.lanes].view(size, 4, POINTS),
+        lane_std_m=root2 * output[:, LAYOUT.lanes_log_scale].exp().view(size, 4, POINTS),
+        lane_prob=output[:, LAYOUT.lane_logits].sigmoid(),
+        lead_distance_m=lead_distance,
+        lead_std_m=root2 * lead_log_scale.exp(),
+        lead_prob=lead_logit.sigmoid(),
+        pose=output[:, LAYOUT.pose],
+    )
