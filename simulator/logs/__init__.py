@@ -1,0 +1,1 @@
+"""Recorded drives: how a car moved, and what its camera saw."""
