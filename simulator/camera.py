@@ -79,7 +79,9 @@ class Camera:
         """
         mount = self.mount
         rotation = rotation_matrix(
-            points.new_tensor(mount.roll_rad), points.new_tensor(mount.pitch_rad), points.new_tensor(mount.yaw_rad)
+            points.new_tensor(mount.roll_rad),
+            points.new_tensor(mount.pitch_rad),
+            points.new_tensor(mount.yaw_rad),
         )
         origin = points.new_tensor([0.0, 0.0, mount.z_m])
         forward, left, up = ((points - origin) @ rotation).unbind(-1)
@@ -131,7 +133,9 @@ class Mounts:
     @classmethod
     def of(cls, mount: Mount, size: int, dtype: torch.dtype, device: torch.device | str = "cpu") -> Mounts:
         """The same mount ``size`` times."""
-        return cls(*(torch.full((size,), value, dtype=dtype, device=device) for value in vars(mount).values()))
+        return cls(
+            *(torch.full((size,), value, dtype=dtype, device=device) for value in vars(mount).values())
+        )
 
     def cameras(self, camera: Camera) -> list[Camera]:
         """``camera`` at each of these mounts, without gradients."""

@@ -85,6 +85,13 @@ def _rain_bank(height: int, width: int) -> Tensor:
         for _ in range(int(canvas.size / 900)):
             x, y = int(rng.integers(canvas.shape[1])), int(rng.integers(canvas.shape[0]))
             length = int(rng.integers(4, 18) * height / 256)
-            cv2.line(canvas, (x, y), (x + round(length * 0.15), y + length), int(rng.integers(40, 200)), 1, cv2.LINE_AA)
+            cv2.line(
+                canvas,
+                (x, y),
+                (x + round(length * 0.15), y + length),
+                int(rng.integers(40, 200)),
+                1,
+                cv2.LINE_AA,
+            )
         layers.append(cv2.GaussianBlur(canvas, (3, 3), 0).astype(np.float32) / 255)
     return torch.from_numpy(np.stack(layers))

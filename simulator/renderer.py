@@ -37,7 +37,9 @@ def stack_curves(roads: Sequence[Road], dtype: torch.dtype, device: torch.device
     """Reference lines of several roads as one batch, the shorter ones repeated at their end."""
     curves = [road.curve(dtype, device) for road in roads]
     longest = max(curve.table.shape[1] for curve in curves)
-    tables = [torch.cat([c.table, c.table[:, -1:].expand(-1, longest - c.table.shape[1], -1)], 1) for c in curves]
+    tables = [
+        torch.cat([c.table, c.table[:, -1:].expand(-1, longest - c.table.shape[1], -1)], 1) for c in curves
+    ]
     return Curve(torch.cat(tables), curves[0].start_m, curves[0].step_m)
 
 
@@ -106,7 +108,9 @@ class Renderer:
         self._panoramas = [Panorama.of(scene, dtype, device) for scene in unique]
         self._curves = stack_curves([scene.road for scene in unique], dtype, device)
         self._lights = [Light.of(scene.weather) for scene in unique]
-        self._lens = Lens(camera, [(scene.seed, light) for scene, light in zip(unique, self._lights, strict=True)])
+        self._lens = Lens(
+            camera, [(scene.seed, light) for scene, light in zip(unique, self._lights, strict=True)]
+        )
         spans = max(1, round(camera.width / _NODE_SPACING_PX))
         self._u = torch.linspace(0, camera.width, spans + 1, dtype=dtype, device=device)
         self._v = torch.arange(camera.height, dtype=dtype, device=device) + 0.5
@@ -122,7 +126,9 @@ class Renderer:
         self._usual_rays = self._cast(self._usual_mounts)
 
     def _light_tensor(self, name: str) -> Tensor:
-        return torch.tensor([getattr(light, name) for light in self._lights], dtype=self.dtype, device=self.device)
+        return torch.tensor(
+            [getattr(light, name) for light in self._lights], dtype=self.dtype, device=self.device
+        )
 
     def _fill(self, nodes: Tensor) -> Tensor:
         """Interpolate ``(..., K)`` at the node columns to ``(..., W)``."""
@@ -167,11 +173,15 @@ class Renderer:
             lit = (road * light[i]).add_(air[i])
             sky = self._panoramas[scene].sample(self._fill(azimuth[i]), self._fill(elevation[i]))
             picture[i, :, :first] = sky[:, :first]
-            picture[i, :, first : first + seam] = torch.lerp(sky[:, first:], lit[:, :seam], self._fill(share[i, :seam]))
+            picture[i, :, first : first + seam] = torch.lerp(
+                sky[:, first:], lit[:, :seam], self._fill(share[i, :seam])
+            )
             picture[i, :, first + seam :] = lit[:, seam:]
         if boxes is not None:
             cameras = mounts.cameras(self.camera) if len(mounts.x_m) == n else self.camera
-            picture = draw_boxes(picture, boxes, cameras, state, [self._lights[scene] for scene in index.tolist()])
+            picture = draw_boxes(
+                picture, boxes, cameras, state, [self._lights[scene] for scene in index.tolist()]
+            )
         if exposure is not None:
             picture = picture * exposure.to(self.dtype)[:, None, None, None]
         return self._lens(picture, index, frame_index)
@@ -238,7 +248,9 @@ class Renderer:
         # the map is affine along each row but for the clamp, so all but that is done at the nodes
         y = self._fill(grid.row_of(ground.s_m[i]).clamp(0.5, grid.rows - 0.5) * to_y + y0)
         middle = self._fill(d).clamp(-raster.CORE_M, raster.CORE_M)
-        x = torch.addcmul(self._fill((raster.MIDDLE + raster.BY_D * d) * to_x + x0), middle, raster.BY_CORE * to_x)
+        x = torch.addcmul(
+            self._fill((raster.MIDDLE + raster.BY_D * d) * to_x + x0), middle, raster.BY_CORE * to_x
+        )
         return ripmap.look_up(x, y)
 
     def _lay(self, layer: SurfaceLayer, road: Tensor, ground: GroundView, i: int) -> Tensor:
@@ -295,4 +307,3 @@ def _beam(ahead_m: Tensor, left_m: Tensor) -> Tensor:
 def to_uint8(image: Tensor) -> Tensor:
     """``(N, 3, H, W)`` float in [0, 1] to ``(N, H, W, 3)`` uint8, rounded to nearest."""
     return (image * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
-

@@ -33,7 +33,9 @@ class Panorama:
     texture: Tensor
 
     @classmethod
-    def of(cls, scene: Scene, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> Panorama:
+    def of(
+        cls, scene: Scene, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
+    ) -> Panorama:
         """Paint the panorama of a scene; the same scene gives the same bytes."""
         light = Light.of(scene.weather)
         rng = np.random.default_rng([scene.seed, 0x5C])
@@ -42,7 +44,9 @@ class Panorama:
         high = np.clip(elevation / math.radians(20.0), 0, 1)[:, None, None] ** 0.6
         horizon, top = np.array(light.sky_horizon, np.float32), np.array(light.sky_top, np.float32)
         sky = np.broadcast_to(horizon + (top - horizon) * high, (_ROWS, _COLUMNS, 3)).copy()
-        sky += _clouds(scene.weather.cloudiness / 100, elevation, rng)[..., None] * (horizon * 1.05 + 0.03 - sky)
+        sky += _clouds(scene.weather.cloudiness / 100, elevation, rng)[..., None] * (
+            horizon * 1.05 + 0.03 - sky
+        )
         if light.sun > 0:
             toward = np.cos(azimuth - sun_heading_rad(scene.weather))[None] * np.cos(elevation)[:, None]
             glow = np.exp((toward - 1) * 14.0) * light.sun * (scene.weather.sun_altitude_angle < 25)
@@ -74,12 +78,16 @@ class Panorama:
         row = _ROWS - (elevation_rad - _LOWEST_RAD) / _STEP_RAD
         width = _COLUMNS + 2 * _WRAP
         grid = torch.view_as_real(torch.complex(column * (2 / width) - 1, row * (2 / _ROWS) - 1))[None]
-        return F.grid_sample(self.texture, grid, mode="bilinear", padding_mode="border", align_corners=False)[0]
+        return F.grid_sample(self.texture, grid, mode="bilinear", padding_mode="border", align_corners=False)[
+            0
+        ]
 
 
 def _clouds(amount: float, elevation: Field, rng: np.random.Generator) -> Field:
     """Cover by clouds ``(rows, columns)`` in [0, 1]; they flatten towards the horizon."""
-    field = smooth_ring(rng, _ROWS, _COLUMNS, (14.0, 90.0)) + 0.5 * smooth_ring(rng, _ROWS, _COLUMNS, (5.0, 25.0))
+    field = smooth_ring(rng, _ROWS, _COLUMNS, (14.0, 90.0)) + 0.5 * smooth_ring(
+        rng, _ROWS, _COLUMNS, (5.0, 25.0)
+    )
     threshold = 1.6 - 3.0 * amount
     return np.clip((field - threshold) * 0.8, 0, 1).astype(np.float32) * np.float32(0.85)
 
@@ -104,4 +112,6 @@ def _skyline(kind: str, rng: np.random.Generator) -> tuple[Field, Field]:
     else:
         outline = np.maximum(0.1, 0.35 + 0.1 * narrow)
         color = np.array([0.40, 0.42, 0.33]) * (1 + leaves[..., None])
-    return np.radians(outline).astype(np.float32), np.broadcast_to(color, (_ROWS, _COLUMNS, 3)).astype(np.float32)
+    return np.radians(outline).astype(np.float32), np.broadcast_to(color, (_ROWS, _COLUMNS, 3)).astype(
+        np.float32
+    )

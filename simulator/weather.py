@@ -54,10 +54,14 @@ def _presets() -> dict[str, Weather]:
     }  # fmt: skip
     suns = {"Noon": (0.0, 75.0), "Sunset": (45.0, 8.0), "Night": (0.0, -60.0)}
     presets = {
-        kind + time: Weather(**{**vars(weather), "sun_azimuth_angle": azimuth, "sun_altitude_angle": altitude})
+        kind + time: Weather(
+            **{**vars(weather), "sun_azimuth_angle": azimuth, "sun_altitude_angle": altitude}
+        )
         for kind, weather in kinds.items()
         for time, (azimuth, altitude) in suns.items()
     }
+    # the one name that CARLA spells differently
+    presets["MidRainSunset"] = presets.pop("MidRainySunset")
     # CARLA has no preset for fog; the name follows its pattern
     presets["FogNoon"] = Weather(cloudiness=70.0, sun_altitude_angle=60.0, fog_density=45.0)
     return presets

@@ -39,7 +39,9 @@ class Surface:
     albedo: Ripmap
 
 
-def paint(scene: Scene, stretch: tuple[float, float] | None = None) -> tuple[SurfaceGrid, NDArray[np.float32]]:
+def paint(
+    scene: Scene, stretch: tuple[float, float] | None = None
+) -> tuple[SurfaceGrid, NDArray[np.float32]]:
     """Paint the road of a scene.
 
     Args:

@@ -44,7 +44,9 @@ class SurfaceLayer:
     def place(self, i: int) -> tuple[float | Tensor, float | Tensor]:
         """Start along the road and middle line of world ``i``."""
         s, d = self.s_m, self.d_m
-        return (s[i] if isinstance(s, Tensor) and s.ndim else s), (d[i] if isinstance(d, Tensor) and d.ndim else d)
+        return (s[i] if isinstance(s, Tensor) and s.ndim else s), (
+            d[i] if isinstance(d, Tensor) and d.ndim else d
+        )
 
     @cached_property
     def ripmap(self) -> Ripmap:

@@ -50,7 +50,9 @@ def paint_mark(
         wear: 0 fresh to 1 gone.
         rng: source of randomness (phase of the dashes, pattern of the wear).
     """
-    color = np.array(PAINT.get(mark.color, PAINT["white"]), np.float32)[:, None, None] * np.float32(brightness)
+    color = np.array(PAINT.get(mark.color, PAINT["white"]), np.float32)[:, None, None] * np.float32(
+        brightness
+    )
     phase = rng.uniform(0, mark.dash_m + mark.gap_m)
     for shift, dashed in strokes(mark):
         centre = offset_m + shift

@@ -102,7 +102,11 @@ def _cracks(lum: Field, amount: float, rng: np.random.Generator) -> None:
         across = rng.random() < 0.45
         steps = int(rng.integers(6, 24))
         start = np.array([rng.uniform(150, COLUMNS - 150), rng.uniform(0, rows)])
-        drift = (rng.normal([8.0, 0.0], [4, 3], (steps, 2))) if across else rng.normal([0.0, 5.0], [3, 3], (steps, 2))
+        drift = (
+            (rng.normal([8.0, 0.0], [4, 3], (steps, 2)))
+            if across
+            else rng.normal([0.0, 5.0], [3, 3], (steps, 2))
+        )
         points = np.round((start + np.cumsum(drift * rng.choice([-1, 1]), axis=0)) * 8).astype(np.int32)
         tar = rng.random() < 0.3
         shade = int(rng.integers(120, 255)) if tar else int(rng.integers(60, 180))
@@ -116,7 +120,9 @@ def _stains(lum: Field, amount: float, rng: np.random.Generator) -> None:
     metres = rows * LENGTH_M
     for _ in range(rng.poisson(amount * metres / 6.0)):
         length, width = rng.uniform(0.3, 4.0), rng.uniform(0.15, 1.2)
-        _spot(lum, rng.uniform(0, rows), rng.uniform(100, COLUMNS - 100), length, width, rng.normal(-0.06, 0.05))
+        _spot(
+            lum, rng.uniform(0, rows), rng.uniform(100, COLUMNS - 100), length, width, rng.normal(-0.06, 0.05)
+        )
     for _ in range(rng.poisson(amount * metres / 60.0)):
         r0, c0 = int(rng.uniform(0, rows)), int(rng.uniform(140, COLUMNS - 140))
         r1, c1 = r0 + int(rng.uniform(1.0, 20.0) / LENGTH_M), c0 + int(rng.uniform(0.6, 3.6) / WIDTH_M)
@@ -169,7 +175,9 @@ def _dirt_family(family: str, rows: int, columns: int, rng: np.random.Generator)
     bias = rng.choice([-0.6, 0.0, 0.6])
     if family == "stains":
         scale = rng.uniform(0.3, 4.0)
-        return smooth(rng, rows, columns, (2.5 * scale / LENGTH_M, scale / WIDTH_M)) * np.float32(0.6) + np.float32(bias)
+        return smooth(rng, rows, columns, (2.5 * scale / LENGTH_M, scale / WIDTH_M)) * np.float32(
+            0.6
+        ) + np.float32(bias)
     if family == "blobs":
         scale = rng.uniform(0.4, 3.0)
         field = smooth(rng, rows, columns, (2.0 * scale / LENGTH_M, scale / WIDTH_M))

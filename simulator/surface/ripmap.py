@@ -142,7 +142,9 @@ def _halve(texture: Tensor, dim: int, border: str) -> Tensor:
         pad = [0, 0, 0, 1] if dim == 2 else [0, 1, 0, 0]
         texture = F.pad(texture, pad, mode=border)
     # strided adds: several times faster than avg_pool2d
-    even, odd = (texture[:, :, ::2], texture[:, :, 1::2]) if dim == 2 else (texture[..., ::2], texture[..., 1::2])
+    even, odd = (
+        (texture[:, :, ::2], texture[:, :, 1::2]) if dim == 2 else (texture[..., ::2], texture[..., 1::2])
+    )
     return (even + odd) * 0.5
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.roads.road import Lane
-from simulator.surface.grid import CORE_M, COLUMNS, LENGTH_M, WIDTH_M, lateral_m
+from simulator.surface.grid import COLUMNS, CORE_M, LENGTH_M, WIDTH_M, lateral_m
 from simulator.surface.noise import Field, smooth, white
 
 _GROUND: dict[str, tuple[tuple[float, float, float], float]] = {
