@@ -121,7 +121,7 @@ CAMERAS: dict[str, Camera] = {
 
 @dataclass(frozen=True)
 class Mounts:
-    """Mounts of a batch of cameras, every attribute ``(N,)``; as :class:`Mount`, but tensors that may carry gradients."""
+    """Mounts of a batch of cameras, every attribute ``(N,)``; a :class:`Mount` of tensors that may carry gradients."""
 
     x_m: Tensor
     y_m: Tensor

@@ -68,7 +68,7 @@ class Lens:
 
 @lru_cache(maxsize=4)
 def _noise_bank(height: int, width: int) -> Tensor:
-    """``(bank, H + shift, W + shift)`` of unit standard deviation, a little coarser than pixels, as after demosaicing."""
+    """``(bank, H + shift, W + shift)`` of unit standard deviation, a little coarser than pixels, as in cameras."""
     rng = np.random.default_rng(height * 10_007 + width)
     noise = rng.standard_normal((_BANK, height + _SHIFT_PX, width + _SHIFT_PX), dtype=np.float32)
     soft = np.stack([cv2.GaussianBlur(layer, (3, 3), 0.6) for layer in noise])

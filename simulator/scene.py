@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from simulator.roads.road import Road
 from simulator.surface.style import SurfaceStyle
@@ -21,6 +21,6 @@ class Scene:
     """
 
     road: Road
-    surface: SurfaceStyle = SurfaceStyle()
-    weather: Weather = Weather()
+    surface: SurfaceStyle = field(default_factory=SurfaceStyle)
+    weather: Weather = field(default_factory=Weather)
     seed: int = 0

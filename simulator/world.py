@@ -20,7 +20,7 @@ DYNAMICS_PERIOD_S = 0.01
 
 
 class InvalidInput(ValueError):
-    """Something a user gave cannot be used. The message names the file, the field, the value and the remedy (exit 2)."""
+    """Something a user gave cannot be used. The message names file, field, value and remedy (exit 2)."""
 
 
 class InfrastructureError(RuntimeError):
@@ -98,7 +98,7 @@ class GroundTruth:
         lane_left_m: ``(N,)`` lateral position of the ego lane's left border relative to its centre (positive).
         lane_right_m: ``(N,)`` the same of the right border (negative).
         path_y_m: ``(N, 33)`` lane centre in the car's frame at ``DISTANCES_M`` ahead, y positive left.
-        lane_y_m: ``(N, 4, 33)`` left far, left near, right near, right far lane marks, likewise; NaN where there is none.
+        lane_y_m: ``(N, 4, 33)`` left far, left near, right near, right far lane marks, likewise; NaN: none.
         lead_distance_m: ``(N,)`` gap to the car ahead in the lane, inf where there is none.
         lead_speed_mps: ``(N,)`` its speed.
         collided: ``(N,)`` bool, the car touches something.

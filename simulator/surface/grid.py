@@ -1,7 +1,7 @@
 """The raster of a road's surface: which piece of road a texel shows.
 
-Rows go along the road, columns across it from left to right. Across, the middle of the corridor has texels of equal width
-and everything beyond is squeezed, so that lanes are sharp and fields still reach to where nobody looks closely.
+Rows go along the road, columns across it from left to right. Across, the middle of the corridor has texels of equal
+width and everything beyond is squeezed, so that lanes are sharp and fields reach to where nobody looks closely.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ PAIR_GAP_M = 0.14
 
 
 def strokes(mark: LaneMark) -> list[tuple[float, bool]]:
-    """The strokes of a mark: lateral shift of each from the mark's centre [m, positive left] and whether it is dashed."""
+    """The strokes of a mark: shift of each from the mark's centre [m, positive left] and whether it is dashed."""
     words = mark.kind.split()
     if mark.kind in ("none", "curb", "grass", "custom"):
         return []

@@ -18,7 +18,7 @@ def _white_tile() -> Field:
 
 
 def white(rng: np.random.Generator, rows: int, columns: int) -> Field:
-    """Standard normal noise ``(rows, columns)``: a window of a fixed tile, since drawing millions of numbers is slow."""
+    """Standard normal noise ``(rows, columns)``: a window of a fixed tile, since drawing so many is slow."""
     tile = _white_tile()
     take_rows = (np.arange(rows) + rng.integers(tile.shape[0])) % tile.shape[0]
     start = int(rng.integers(tile.shape[1]))

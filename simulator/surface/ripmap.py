@@ -1,8 +1,8 @@
 """Ripmap: a texture at every combination of resolutions along and across the road, for sampling without aliasing.
 
 A road seen at a grazing angle squeezes 10 m of road into one pixel row while it still shows 10 cm of it per column.
-Ordinary mipmaps blur both axes alike; a ripmap (anisotropic mipmap) filters each by its own footprint. All levels lie in
-one atlas, so that any mixture of them is one ``grid_sample``.
+Ordinary mipmaps blur both axes alike; a ripmap (anisotropic mipmap) filters each by its own footprint. All levels lie
+in one atlas, so that any mixture of them is one ``grid_sample``.
 """
 
 from __future__ import annotations

@@ -26,9 +26,7 @@ def test_wrap_angle_keeps_direction_and_range() -> None:
     assert (wrapped >= -math.pi).all()
     assert (wrapped < math.pi).all()
     assert torch.allclose(torch.cos(wrapped), torch.cos(angles))
-    assert torch.allclose(
-        torch.sin(wrapped), torch.sin(angles)
-    )
+    assert torch.allclose(torch.sin(wrapped), torch.sin(angles))
 
 
 def test_rotate_turns_counter_clockwise() -> None:
@@ -66,8 +64,8 @@ def test_frenet_round_trip(curvature: float, s: float, d: float, error: float) -
 
 def test_frenet_gradient_is_that_of_central_differences() -> None:
     curve = arc(1 / 80)
-    x, y = (v.detach().requires_grad_() for v in curve.to_cartesian(
-        torch.tensor([[40.0, 90.0]], dtype=torch.float64), torch.tensor([[2.0, -3.0]], dtype=torch.float64)))  # fmt: skip
+    s, d = torch.tensor([[40.0, 90.0]], dtype=torch.float64), torch.tensor([[2.0, -3.0]], dtype=torch.float64)
+    x, y = (v.requires_grad_() for v in curve.to_cartesian(s, d))
     guess = torch.tensor([[38.0, 93.0]], dtype=torch.float64)
     assert torch.autograd.gradcheck(lambda a, b: curve.to_frenet(a, b, guess), (x, y))
 
