@@ -1,0 +1,339 @@
+"""The world that needs nothing else: roads, cars and cameras in torch, N of them stepped as one batch.
+
+What happens in a step is a pure function of a ``WorldState``: ``start``, ``observe`` and ``advance`` can be unrolled, so
+that gradients flow from the cells of a patch on the road to where the car ends up. ``reset`` and ``step`` wrap them as a
+World. No operation mixes worlds: a world does the same alone and in a batch.
+
+Motion is in float64; pictures in float32 unless asked otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from simulator.camera import Camera
+from simulator.geometry import rotate, wrap_angle
+from simulator.objects import CAR_LENGTH_M, Boxes, collides, footprint
+from simulator.renderer import Renderer, to_uint8
+from simulator.roads.ahead import CAMERA_FOOT_M, Lines, look_ahead, stack_curves, stack_profiles
+from simulator.scene import Scene
+from simulator.surface.layer import SurfaceLayer
+from simulator.vehicle import Vehicle, VehicleMemory, VehicleParameters
+from simulator.world import (
+    CAMERA_PERIOD_S,
+    DISTANCES_M,
+    Command,
+    GroundTruth,
+    InvalidInput,
+    Observation,
+    VehicleState,
+)
+
+_SAME_LANE_M = 1.4
+"""Cars whose middle is this close to the centre of the ego lane are in it."""
+
+_FRAMES_PER_SEED = 1_000_003
+"""Seeds choose the noise of the sensor: each starts at another number of frame."""
+
+
+@dataclass(frozen=True)
+class OtherCar:
+    """A car that follows the ego lane's reference line at a constant lateral position; its motion depends on time only.
+
+    Attributes:
+        gap_m: at the start, from the ego car's front bumper to its rear one (negative: it starts behind).
+        speed_mps: negative for an oncoming car.
+        d_m: lateral position of its middle.
+        braking_time_s: when it starts to brake; inf for never.
+        braking_mps2: how hard, until it stands.
+    """
+
+    gap_m: float
+    speed_mps: float
+    d_m: float = 0.0
+    braking_time_s: float = math.inf
+    braking_mps2: float = 6.0
+
+
+@dataclass(frozen=True)
+class Start:
+    """How a world begins.
+
+    Attributes:
+        s_m: arc length of the car's rear axle along the road.
+        offset_m: its lateral position, positive left of the lane's centre.
+        heading_error_rad: relative to the lane.
+        speed_mps: initial speed.
+        set_speed_mps: what the driver wants; the initial speed where None.
+        cars: other cars.
+        barriers_d_m: lateral position of a wall on the left and on the right; infinite for none.
+    """
+
+    s_m: float = 0.0
+    offset_m: float = 0.0
+    heading_error_rad: float = 0.0
+    speed_mps: float = 20.0
+    set_speed_mps: float | None = None
+    cars: tuple[OtherCar, ...] = ()
+    barriers_d_m: tuple[float, float] = (math.inf, -math.inf)
+
+
+@dataclass(frozen=True)
+class WorldState:
+    """Everything that changes in N worlds.
+
+    Attributes:
+        vehicle: the cars.
+        memory: commands on their way.
+        s_m: ``(N,)`` arc length of each car, without gradient: where to look for it on the road.
+        frame: how many camera periods have passed.
+        seed: of the sensor's noise.
+    """
+
+    vehicle: VehicleState
+    memory: VehicleMemory
+    s_m: Tensor
+    frame: int
+    seed: int
+
+    def detach(self) -> WorldState:
+        """The same, cut from the graph."""
+        return replace(self, vehicle=self.vehicle.detach(), memory=self.memory.detach())
+
+
+class EmbeddedWorld:
+    """N worlds in one process, a ``simulator.world.World``.
+
+    Args:
+        scenes: one a world.
+        starts: one a world, or one for all.
+        vehicle: the car; the same in all worlds.
+        cameras: what to render for; none for driving by truth. Frames appear under the cameras' names.
+        latency_s: how long commands take to leave the assistant's computer.
+        differentiable: frames are floats ``(N, 3, H, W)`` and everything keeps its graph; otherwise ``(N, H, W, 3)``
+            uint8 without gradients.
+        layers: what lies on the roads besides what the scenes have; may be set between frames.
+        picture_dtype: of rendering; float64 to check gradients.
+        device: where tensors live.
+    """
+
+    def __init__(
+        self,
+        scenes: Sequence[Scene],
+        starts: Sequence[Start] | Start,
+        vehicle: VehicleParameters | None = None,
+        cameras: Sequence[Camera] = (),
+        latency_s: float = 0.0,
+        differentiable: bool = False,
+        layers: Sequence[SurfaceLayer] = (),
+        picture_dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self._starts = [starts] * len(scenes) if isinstance(starts, Start) else list(starts)
+        if not scenes or len(self._starts) != len(scenes):
+            raise InvalidInput(
+                f"{len(self._starts)} starts for {len(scenes)} scenes; give one each, and at least one"
+            )
+        for index, (scene, start) in enumerate(zip(scenes, self._starts, strict=True)):
+            if not 0 <= start.s_m < scene.road.length_m:
+                raise InvalidInput(
+                    f"start.s_m of world {index}: {start.s_m:g} is not on road {scene.road.name!r}; "
+                    f"give 0 to {scene.road.length_m:g}"
+                )
+            if start.speed_mps < 0:
+                raise InvalidInput(
+                    f"start.speed_mps of world {index}: {start.speed_mps:g} must not be negative"
+                )
+        self.layers = tuple(layers)
+        self.vehicle = Vehicle(vehicle or VehicleParameters(), latency_s, torch.float64, device)
+        self.differentiable = differentiable
+        roads = [scene.road for scene in scenes]
+        self.curve = stack_curves(roads, torch.float64, device)
+        self.lines = Lines.around(roads, self.curve)
+        borders = [
+            stack_profiles([getattr(r.ego_lane, side) for r in roads]) for side in ("left_m", "right_m")
+        ]
+        self._borders = torch.stack(borders, dim=1).to(device)
+        self._distances = DISTANCES_M.to(device)
+        self._length = self._column([road.length_m for road in roads])
+        self._set_speed = self._column(
+            [s.speed_mps if s.set_speed_mps is None else s.set_speed_mps for s in self._starts]
+        )
+        self._walls = self._column([s.barriers_d_m for s in self._starts])
+        self._cars = self._load_cars()
+        self._renderers = {c.name: Renderer(scenes, c, picture_dtype, device) for c in cameras}
+        self._state: WorldState | None = None
+
+    def _column(self, values: Sequence[object]) -> Tensor:
+        return torch.tensor(values, dtype=torch.float64, device=self.curve.table.device)
+
+    def _load_cars(self) -> Tensor | None:
+        """``(6, N, K)``: start s and d of the middle, speed, braking time, braking, present; None without cars."""
+        most = max(len(start.cars) for start in self._starts)
+        if most == 0:
+            return None
+        own = self.vehicle.parameters
+        front = own.length_m - own.rear_overhang_m
+        absent = (0.0, 0.0, 0.0, math.inf, 1.0, 0.0)
+        rows = []
+        for start in self._starts:
+            cars = [
+                (
+                    start.s_m + front + car.gap_m + 0.5 * CAR_LENGTH_M,
+                    car.d_m,
+                    car.speed_mps,
+                    car.braking_time_s,
+                    car.braking_mps2,
+                    1.0,
+                )
+                for car in start.cars
+            ]
+            rows.append(cars + [absent] * (most - len(cars)))
+        return self._column(rows).permute(2, 0, 1).contiguous()
+
+    @property
+    def size(self) -> int:
+        """How many worlds are stepped together."""
+        return len(self._starts)
+
+    @property
+    def state(self) -> WorldState:
+        """Where the worlds are now."""
+        if self._state is None:
+            raise InvalidInput("the world has not been reset; call reset(seed) first")
+        return self._state
+
+    def start(self, seed: int) -> WorldState:
+        """The first instant. The seed chooses the sensor's noise."""
+        s, d, heading, speed = self._column(
+            [(s.s_m, s.offset_m, s.heading_error_rad, s.speed_mps) for s in self._starts]
+        ).unbind(1)
+        x, y = self.curve.to_cartesian(s, d)
+        _, _, road_heading, _ = self.curve.frame_at(s)
+        state = VehicleState.at(x, y, road_heading + heading, speed)
+        return WorldState(state, self.vehicle.initial_memory(state), s, 0, seed)
+
+    def advance(self, state: WorldState, command: Command) -> WorldState:
+        """One camera period later: pure."""
+        car, memory = self.vehicle.step(state.vehicle, state.memory, command)
+        s = state.s_m + 0.5 * CAMERA_PERIOD_S * (state.vehicle.speed_mps + car.speed_mps).detach()
+        return WorldState(car, memory, s, state.frame + 1, state.seed)
+
+    def observe(self, state: WorldState, layers: Sequence[SurfaceLayer] | None = None) -> Observation:
+        """What is to be seen: pure. ``layers`` are the world's own where None."""
+        car = state.vehicle
+        time = state.frame * CAMERA_PERIOD_S
+        boxes = self._boxes(time)
+        truth = self._truth(state, time, boxes)
+        frames = {}
+        for name, renderer in self._renderers.items():
+            picture = renderer(
+                car,
+                truth.s_m.detach(),
+                state.seed * _FRAMES_PER_SEED + state.frame,
+                self.layers if layers is None else layers,
+                boxes,
+            )
+            frames[name] = picture if self.differentiable else to_uint8(picture)
+        return Observation(time, frames, car, truth, {"set_speed_mps": self._set_speed})
+
+    def reset(self, seed: int) -> Observation:
+        """Start again; the same seed gives the same bytes."""
+        with self._graph():
+            self._state = self.start(seed)
+            return self._look()
+
+    def step(self, command: Command) -> Observation:
+        """Hold ``command`` for one camera period and look again."""
+        with self._graph():
+            self._state = self.advance(self.state, command)
+            return self._look()
+
+    def close(self) -> None:
+        """Give back what the world holds."""
+        self._renderers, self._state = {}, None
+
+    def _graph(self) -> AbstractContextManager[object]:
+        return nullcontext() if self.differentiable else torch.no_grad()
+
+    def _look(self) -> Observation:
+        observation = self.observe(self.state)
+        # the next look starts where this one found the car
+        self._state = replace(self.state, s_m=observation.truth.s_m.detach())
+        return observation
+
+    def _boxes(self, time_s: float) -> Boxes | None:
+        """The other cars at a time."""
+        if self._cars is None:
+            return None
+        s, d, present = *self._car_motion(time_s)[:2], self._cars[5] > 0.5
+        x, y, heading, _ = self.curve.frame_at(s)
+        dx, dy = rotate(torch.zeros_like(d), d, heading)
+        facing = torch.where(self._cars[2] < 0, heading + math.pi, heading)
+        return replace(Boxes.cars(x + dx, y + dy, facing), present=present)
+
+    def _car_motion(self, time_s: float) -> tuple[Tensor, Tensor, Tensor]:
+        """s, d and speed ``(N, K)`` of the other cars."""
+        assert self._cars is not None
+        s, d, speed, braking_time, braking, _ = self._cars
+        direction = torch.sign(speed)
+        braked = torch.minimum((time_s - braking_time).clamp_min(0.0), speed.abs() / braking)
+        rolled = torch.clamp(braking_time, max=time_s)
+        fast = (speed.abs() - braking * braked).clamp_min(0.0)
+        return s + speed * rolled + direction * braked * 0.5 * (speed.abs() + fast), d, direction * fast
+
+    def _truth(self, state: WorldState, time_s: float, boxes: Boxes | None) -> GroundTruth:
+        car, own = state.vehicle, self.vehicle.parameters
+        s, d = self.curve.to_frenet(car.x_m, car.y_m, state.s_m, iterations=2)
+        _, _, heading, curvature = self.curve.frame_at(s)
+        cos, sin = torch.cos(car.yaw_rad), torch.sin(car.yaw_rad)
+        ahead = look_ahead(
+            self.lines,
+            s,
+            car.x_m + CAMERA_FOOT_M * cos,
+            car.y_m + CAMERA_FOOT_M * sin,
+            car.yaw_rad,
+            self._distances,
+        )
+        row = ((s.detach() - self.curve.start_m) / self.curve.step_m).round().long()
+        row = row.clamp(0, self._borders.shape[2] - 1)[:, None, None].expand(-1, 2, 1)
+        left, right = self._borders.gather(2, row)[..., 0].unbind(1)
+        heading_error = wrap_angle(car.yaw_rad - heading)
+        gap = torch.full_like(s, math.inf)
+        lead_speed = torch.zeros_like(s)
+        half_width = 0.5 * own.width_m + 0.5 * own.wheelbase_m * heading_error.detach().abs()
+        collided = (d.detach() + half_width > self._walls[:, 0]) | (
+            d.detach() - half_width < self._walls[:, 1]
+        )
+        if boxes is not None:
+            other_s, other_d, other_speed = self._car_motion(time_s)
+            bumper = other_s - 0.5 * boxes.length_m - s[:, None] - (own.length_m - own.rear_overhang_m)
+            in_lane = boxes.present & (other_d.abs() < _SAME_LANE_M) & (other_s > s[:, None])
+            gap, nearest = torch.where(in_lane, bumper, math.inf).min(dim=1)
+            lead_speed = torch.where(
+                torch.isfinite(gap), other_speed.gather(1, nearest[:, None])[:, 0], torch.zeros_like(gap)
+            )
+            to_middle = 0.5 * own.length_m - own.rear_overhang_m
+            size = torch.full_like(s, own.length_m), torch.full_like(s, own.width_m)
+            place = footprint(car.x_m + to_middle * cos, car.y_m + to_middle * sin, car.yaw_rad, *size)
+            collided = collided | collides(place, boxes)
+        return GroundTruth(
+            s_m=s,
+            offset_m=d,
+            heading_error_rad=heading_error,
+            curvature_per_m=curvature,
+            lane_left_m=left,
+            lane_right_m=right,
+            path_y_m=ahead.y_m[:, 0],
+            lane_y_m=torch.where(ahead.exists[:, 1:], ahead.y_m[:, 1:], math.nan),
+            lead_distance_m=gap,
+            lead_speed_mps=lead_speed,
+            collided=collided,
+            finished=s >= self._length,
+        )

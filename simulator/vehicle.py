@@ -1,0 +1,372 @@
+"""How the car moves: bicycle models behind the limits and delays of a real steering actuator.
+
+Everything here is a pure function of tensors, batched over worlds and differentiable. A camera frame is five steps of
+10 ms; because a command is held for a whole frame, the ramps of the rate limits have closed forms, so a frame costs a
+few small operations instead of five times as many.
+
+Convention: the reference point is the middle of the rear axle; steering is at the steering wheel, positive to the left.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from simulator.world import CAMERA_PERIOD_S, DYNAMICS_PERIOD_S, Command, InvalidInput, VehicleState
+
+STEPS_PER_FRAME = round(CAMERA_PERIOD_S / DYNAMICS_PERIOD_S)
+"""Steps of the dynamics in one camera period."""
+
+SLOWEST_DYNAMIC_MPS = 3.0
+"""Below this speed the dynamic bicycle rolls without slip: its equations divide by the speed."""
+
+
+@dataclass(frozen=True)
+class VehicleParameters:
+    """A car and the limits of its actuators. The defaults are openpilot's Toyota RAV4 of 2017.
+
+    Attributes:
+        model: ``kinematic`` (no slip) or ``dynamic`` (linear tyres, which understeer).
+        wheelbase_m: distance between the axles.
+        steering_ratio: steering-wheel angle per road-wheel angle.
+        steering_limit_rad: largest steering-wheel angle.
+        steering_rate_limit_radps: at the steering wheel; inf for none.
+        max_lateral_acceleration_mps2: limit on speed**2 * curvature; inf for none.
+        max_lateral_jerk_mps3: limit on speed**2 * d(curvature)/dt; inf for none.
+        steering_delay_s: between a steering command and the first motion of the wheel, rounded to 10 ms.
+        predicted_delay_s: the delay that a planner should reckon with; published evaluations have it here only.
+        acceleration_time_constant_s: of the first-order response to an acceleration command.
+        max_acceleration_mps2: strongest acceleration of the car.
+        max_braking_mps2: strongest deceleration, positive.
+        mass_kg: with driver and load.
+        yaw_inertia_kgm2: about the centre of mass.
+        mass_to_front_axle_m: distance from the centre of mass to the front axle.
+        front_stiffness_n_per_rad: cornering stiffness of the front axle (both tyres).
+        rear_stiffness_n_per_rad: the same of the rear axle.
+        length_m: from bumper to bumper.
+        width_m: with mirrors.
+        rear_overhang_m: from the rear axle back to the bumper.
+    """
+
+    model: Literal["kinematic", "dynamic"] = "kinematic"
+    wheelbase_m: float = 2.65
+    steering_ratio: float = 16.88
+    steering_limit_rad: float = math.radians(500.0)
+    steering_rate_limit_radps: float = math.radians(0.25) / 0.01
+    max_lateral_acceleration_mps2: float = math.inf
+    max_lateral_jerk_mps3: float = math.inf
+    steering_delay_s: float = 0.0
+    predicted_delay_s: float = 0.12
+    acceleration_time_constant_s: float = 0.3
+    max_acceleration_mps2: float = 3.0
+    max_braking_mps2: float = 8.0
+    mass_kg: float = 1791.6
+    yaw_inertia_kgm2: float = 2951.0
+    mass_to_front_axle_m: float = 0.44 * 2.65
+    front_stiffness_n_per_rad: float = 121600.0
+    rear_stiffness_n_per_rad: float = 151034.0
+    length_m: float = 4.6
+    width_m: float = 2.13
+    rear_overhang_m: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.model not in ("kinematic", "dynamic"):
+            raise InvalidInput(f"vehicle.model: {self.model!r} is unknown; give 'kinematic' or 'dynamic'")
+        for name in (
+            "wheelbase_m",
+            "steering_ratio",
+            "steering_limit_rad",
+            "steering_rate_limit_radps",
+            "max_lateral_acceleration_mps2",
+            "max_lateral_jerk_mps3",
+            "acceleration_time_constant_s",
+            "mass_kg",
+            "yaw_inertia_kgm2",
+            "front_stiffness_n_per_rad",
+            "rear_stiffness_n_per_rad",
+        ):
+            if not getattr(self, name) > 0:
+                raise InvalidInput(f"vehicle.{name}: {getattr(self, name)!r} must be positive")
+        for name in ("steering_delay_s", "predicted_delay_s"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InvalidInput(f"vehicle.{name}: {getattr(self, name)!r} s must lie in 0 to 1")
+
+    @property
+    def understeer_s2_per_m2(self) -> float:
+        """How much more steering a curve needs per speed**2; zero for the kinematic model."""
+        if self.model == "kinematic":
+            return 0.0
+        front, rear = self.front_stiffness_n_per_rad, self.rear_stiffness_n_per_rad
+        to_front = self.mass_to_front_axle_m
+        to_rear = self.wheelbase_m - to_front
+        return self.mass_kg * (rear * to_rear - front * to_front) / (self.wheelbase_m**2 * front * rear)
+
+    def curvature_of(self, steering_rad: Tensor, speed_mps: Tensor) -> Tensor:
+        """Curvature of the circle that the car settles on, 1/m; the shapes broadcast."""
+        wheel = steering_rad / self.steering_ratio
+        if self.model == "kinematic":
+            return torch.tan(wheel) / self.wheelbase_m
+        return wheel / (self.wheelbase_m * (1 + self.understeer_s2_per_m2 * speed_mps**2))
+
+    def steering_for(self, curvature_per_m: Tensor, speed_mps: Tensor) -> Tensor:
+        """Steering-wheel angle that settles on a curvature: the inverse of ``curvature_of``."""
+        if self.model == "kinematic":
+            return self.steering_ratio * torch.atan(self.wheelbase_m * curvature_per_m)
+        stretch = self.wheelbase_m * (1 + self.understeer_s2_per_m2 * speed_mps**2)
+        return self.steering_ratio * stretch * curvature_per_m
+
+    def slip_of(self, curvature_per_m: Tensor, speed_mps: Tensor) -> Tensor | None:
+        """Angle from the car's axis to the course of its rear axle on a circle, rad; None where tyres do not slip.
+
+        A car that understeers or not points into the curve by what its rear tyres slip outwards.
+        """
+        if self.model == "kinematic":
+            return None
+        load = self.mass_kg * self.mass_to_front_axle_m / self.wheelbase_m
+        return (-load / self.rear_stiffness_n_per_rad) * speed_mps**2 * curvature_per_m
+
+    def reachable(self, start_rad: Tensor, target_rad: Tensor, speed_mps: Tensor, steps: Tensor) -> Tensor:
+        """The steering-wheel angle on the way to a target, after some steps within every limit.
+
+        Lateral limits come first and in curvature, as in openpilot's ``clip_curvature``: jerk, then acceleration.
+
+        Args:
+            start_rad: ``(N,)`` angle now.
+            target_rad: ``(N,)`` angle wanted, held for all the steps.
+            speed_mps: ``(N,)``.
+            steps: ``(K,)`` float, how many steps of 10 ms from now.
+
+        Returns:
+            ``(N, K)`` angles.
+        """
+        start = start_rad[:, None]
+        wanted = target_rad.clamp(-self.steering_limit_rad, self.steering_limit_rad)[:, None]
+        elapsed = steps * DYNAMICS_PERIOD_S
+        if math.isfinite(self.max_lateral_jerk_mps3) or math.isfinite(self.max_lateral_acceleration_mps2):
+            speed = speed_mps[:, None]
+            squared = speed.clamp_min(1.0) ** 2
+            now = self.curvature_of(start, speed)
+            swing = elapsed * (self.max_lateral_jerk_mps3 / squared)
+            bound = self.max_lateral_acceleration_mps2 / squared
+            curvature = now + torch.clamp(self.curvature_of(wanted, speed) - now, -swing, swing)
+            wanted = self.steering_for(torch.clamp(curvature, -bound, bound), speed)
+        if math.isfinite(self.steering_rate_limit_radps):
+            swing = elapsed * self.steering_rate_limit_radps
+            return start + torch.clamp(wanted - start, -swing, swing)
+        return wanted.expand(-1, len(steps))
+
+
+PRESETS: dict[str, VehicleParameters] = {
+    "openpilot_0_6": VehicleParameters(),
+    "openpilot_0_6_delayed": VehicleParameters(steering_delay_s=0.12),
+    "iso_11270": VehicleParameters(
+        steering_rate_limit_radps=math.inf, max_lateral_acceleration_mps2=3.0, max_lateral_jerk_mps3=5.0
+    ),
+}
+"""``openpilot_0_6`` is the car of the dirty-road-patch evaluation (0.25 degrees per 10 ms); ``iso_11270`` has the lateral
+limits of that standard, which today's openpilot keeps."""
+
+
+def preset(name: str) -> VehicleParameters:
+    """The parameters of a preset by name."""
+    if name not in PRESETS:
+        raise InvalidInput(f"vehicle: {name!r} is unknown; choose one of {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+@dataclass(frozen=True)
+class VehicleMemory:
+    """Commands that were given and have not arrived yet, oldest first.
+
+    Attributes:
+        steering_rad: ``(N, frames of steering delay)``.
+        acceleration_mps2: ``(N, frames of latency)``.
+    """
+
+    steering_rad: Tensor
+    acceleration_mps2: Tensor
+
+    def detach(self) -> VehicleMemory:
+        """The same, cut from the graph."""
+        return replace(
+            self, steering_rad=self.steering_rad.detach(), acceleration_mps2=self.acceleration_mps2.detach()
+        )
+
+
+def _delay(queue: Tensor, command: Tensor, steps: int) -> tuple[list[tuple[Tensor, int]], Tensor]:
+    """What arrives during a frame when commands travel for some steps: ``(command, for how many steps)`` in turn."""
+    if steps == 0:
+        return [(command, STEPS_PER_FRAME)], queue
+    waiting = torch.cat([queue, command[:, None]], dim=1)
+    late = steps % STEPS_PER_FRAME
+    if late:
+        return [(waiting[:, 0], late), (waiting[:, 1], STEPS_PER_FRAME - late)], waiting[:, 1:]
+    return [(waiting[:, 0], STEPS_PER_FRAME)], waiting[:, 1:]
+
+
+class Vehicle:
+    """A car that obeys commands: pure steps of one camera period (5 x 10 ms).
+
+    Args:
+        parameters: the car.
+        latency_s: time that passes before a command leaves the computer (inference), on top of the actuator's own
+            delay; steering and acceleration both wait for it. Rounded to 10 ms.
+        dtype: of the state that will be stepped.
+        device: likewise.
+    """
+
+    def __init__(
+        self,
+        parameters: VehicleParameters,
+        latency_s: float = 0.0,
+        dtype: torch.dtype = torch.float64,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        if not 0 <= latency_s <= 1:
+            raise InvalidInput(f"latency_s: {latency_s!r} s must lie in 0 to 1")
+        self.parameters = parameters
+        self._steering_steps = round((latency_s + parameters.steering_delay_s) / DYNAMICS_PERIOD_S)
+        self._acceleration_steps = round(latency_s / DYNAMICS_PERIOD_S)
+        self._ramp = torch.arange(1, STEPS_PER_FRAME + 1, dtype=dtype, device=device)
+        p = parameters
+        front, rear, a = p.front_stiffness_n_per_rad, p.rear_stiffness_n_per_rad, p.mass_to_front_axle_m
+        b = p.wheelbase_m - a
+        mass, inertia = p.mass_kg, p.yaw_inertia_kgm2
+        # d(lateral speed of the mass, yaw rate)/dt = (slip / v + turn * v) z + push * road-wheel angle
+        coupling = rear * b - front * a
+        slip = [
+            [-(front + rear) / mass, coupling / mass],
+            [coupling / inertia, -(front * a**2 + rear * b**2) / inertia],
+        ]
+        self._slip = torch.tensor(slip, dtype=dtype, device=device)
+        self._turn = torch.tensor([[0.0, -1.0], [0.0, 0.0]], dtype=dtype, device=device)
+        self._push = torch.tensor([[front / mass], [front * a / inertia]], dtype=dtype, device=device)
+        self._identity = torch.eye(2, dtype=dtype, device=device)
+        self._mass_to_rear_m = b
+
+    def initial_memory(self, state: VehicleState) -> VehicleMemory:
+        """Nothing on its way but what the car is doing."""
+        frames = -(-self._steering_steps // STEPS_PER_FRAME), -(-self._acceleration_steps // STEPS_PER_FRAME)
+        return VehicleMemory(
+            state.steering_rad[:, None].expand(-1, frames[0]),
+            state.acceleration_mps2[:, None].expand(-1, frames[1]),
+        )
+
+    def step(
+        self, state: VehicleState, memory: VehicleMemory, command: Command
+    ) -> tuple[VehicleState, VehicleMemory]:
+        """Let one camera period pass while a command is held.
+
+        Args:
+            state: ``(N,)`` each.
+            memory: of ``initial_memory`` or the step before.
+            command: ``(N,)`` each.
+
+        Returns:
+            State and memory one camera period later.
+        """
+        steering_parts, steering_queue = _delay(
+            memory.steering_rad, command.steering_rad, self._steering_steps
+        )
+        acceleration_parts, acceleration_queue = _delay(
+            memory.acceleration_mps2, command.acceleration_mps2, self._acceleration_steps
+        )
+        acceleration, speeds = self._roll(state, acceleration_parts)
+        steering = self._steer(state, steering_parts)
+        moved = self._turn_dynamic if self.parameters.model == "dynamic" else self._turn_kinematic
+        moved_state = moved(state, speeds, steering)
+        return (
+            moved_state.replace(acceleration_mps2=acceleration),
+            VehicleMemory(steering_queue, acceleration_queue),
+        )
+
+    def _roll(self, state: VehicleState, parts: list[tuple[Tensor, int]]) -> tuple[Tensor, Tensor]:
+        """First-order response to acceleration commands: acceleration ``(N,)`` after, speeds ``(N, 6)`` during."""
+        p = self.parameters
+        acceleration, speed = state.acceleration_mps2, state.speed_mps
+        speeds = [speed[:, None]]
+        for target, steps in parts:
+            wanted = target.clamp(-p.max_braking_mps2, p.max_acceleration_mps2)
+            missing = acceleration - wanted
+            elapsed = self._ramp[:steps] * DYNAMICS_PERIOD_S
+            decay = torch.exp(elapsed / -p.acceleration_time_constant_s)
+            settled = p.acceleration_time_constant_s * (1 - decay)
+            gained = wanted[:, None] * elapsed + missing[:, None] * settled
+            speeds.append((speed[:, None] + gained).clamp_min(0.0))
+            acceleration = wanted + missing * decay[-1]
+            speed = speeds[-1][:, -1]
+        # a car that stands does not decelerate
+        acceleration = torch.where(speed > 0, acceleration, acceleration.clamp_min(0.0))
+        return acceleration, torch.cat(speeds, dim=1)
+
+    def _steer(self, state: VehicleState, parts: list[tuple[Tensor, int]]) -> Tensor:
+        """Steering-wheel angles ``(N, 6)`` at the start and after every step."""
+        angle = state.steering_rad
+        angles = [angle[:, None]]
+        for target, steps in parts:
+            angles.append(self.parameters.reachable(angle, target, state.speed_mps, self._ramp[:steps]))
+            angle = angles[-1][:, -1]
+        return torch.cat(angles, dim=1)
+
+    def _turn_kinematic(self, state: VehicleState, speeds: Tensor, steering: Tensor) -> VehicleState:
+        """Every step is an arc with the curvature and the speed of its middle."""
+        p = self.parameters
+        travel = (speeds[:, 1:] + speeds[:, :-1]) * (0.5 * DYNAMICS_PERIOD_S)
+        middle = (steering[:, 1:] + steering[:, :-1]) * (0.5 / p.steering_ratio)
+        turn = travel * torch.tan(middle) / p.wheelbase_m
+        x, y, yaw = _follow(state, travel, None, turn)
+        speed, angle = speeds[:, -1], steering[:, -1]
+        rate = speed * torch.tan(angle / p.steering_ratio) / p.wheelbase_m
+        return VehicleState(x, y, yaw, speed, state.acceleration_mps2, angle, rate, torch.zeros_like(rate))
+
+    def _turn_dynamic(self, state: VehicleState, speeds: Tensor, steering: Tensor) -> VehicleState:
+        """Linear tyres, by the implicit midpoint rule with the frame's mean speed in the matrices."""
+        p, half = self.parameters, 0.5 * DYNAMICS_PERIOD_S
+        mean_speed = speeds.mean(dim=1)[:, None, None].clamp_min(SLOWEST_DYNAMIC_MPS)
+        wheel = (steering[:, 1:] + steering[:, :-1]) * (0.5 / p.steering_ratio)
+        matrix = half * (self._slip / mean_speed + self._turn * mean_speed)
+        advance, push = torch.linalg.solve(
+            self._identity - matrix,
+            torch.cat(
+                [self._identity + matrix, (DYNAMICS_PERIOD_S * self._push).expand(len(matrix), 2, 1)], dim=2
+            ),
+        ).split([2, 1], dim=2)
+        pushes = push * wheel[:, None, :]
+        lateral = state.lateral_speed_mps + self._mass_to_rear_m * state.yaw_rate_radps
+        motion = torch.stack([lateral, state.yaw_rate_radps], dim=1)[:, :, None]
+        motions = [motion]
+        for step in range(STEPS_PER_FRAME):
+            motions.append(torch.baddbmm(pushes[:, :, step : step + 1], advance, motions[-1]))
+        lateral, rate = torch.cat(motions, dim=2).unbind(dim=1)
+        lateral = lateral - self._mass_to_rear_m * rate
+        # at walking pace tyres do not slip
+        slow = speeds < SLOWEST_DYNAMIC_MPS
+        rate = torch.where(slow, speeds * torch.tan(steering / p.steering_ratio) / p.wheelbase_m, rate)
+        lateral = torch.where(slow, torch.zeros_like(lateral), lateral)
+        travel, drift, turn = ((q[:, 1:] + q[:, :-1]) * half for q in (speeds, lateral, rate))
+        x, y, yaw = _follow(state, travel, drift, turn)
+        return VehicleState(
+            x, y, yaw, speeds[:, -1], state.acceleration_mps2, steering[:, -1], rate[:, -1], lateral[:, -1]
+        )
+
+
+def _follow(
+    state: VehicleState, travel: Tensor, drift: Tensor | None, turn: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Pose after a chain of arcs: lengths forward, lengths to the left (or None) and turns, each ``(N, steps)``."""
+    after = state.yaw_rad[:, None] + torch.cumsum(turn, dim=1)
+    half_turn = 0.5 * turn
+    heading = after - half_turn
+    # the chord of an arc is shorter than the arc by sin(half turn) / half turn
+    chord = torch.sinc(half_turn / math.pi)
+    along = travel * chord
+    cos, sin = torch.cos(heading), torch.sin(heading)
+    dx, dy = along * cos, along * sin
+    if drift is not None:
+        sideways = drift * chord
+        dx, dy = dx - sideways * sin, dy + sideways * cos
+    return state.x_m + dx.sum(dim=1), state.y_m + dy.sum(dim=1), after[:, -1]
