@@ -77,7 +77,7 @@ class LanePiece:
         along = 1.0 - curvature * left
         along_2 = -rate * left - 2.0 * curvature * slope
         across_2 = bend + along * curvature
-        speed = np.hypot(along, slope)
+        speed = np.maximum(np.hypot(along, slope), 1e-6)
         own_curvature = (along * across_2 - slope * along_2) / speed**3
         own_heading = heading + np.arctan2(slope, along)
         point = point + 1j * np.exp(1j * heading) * left

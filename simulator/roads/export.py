@@ -7,9 +7,9 @@ lies at ``LEAD_IN_M`` of OpenDRIVE's s.
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
 from simulator.roads.layout import LaneLayout, Paint, Strip
 from simulator.roads.segments import Arc, Clothoid, Line, Segment, chain_segments

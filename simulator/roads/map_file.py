@@ -7,11 +7,11 @@ dash patterns. The file's own polynomials are evaluated here for whole arrays, i
 from __future__ import annotations
 
 import math
-import xml.etree.ElementTree as ElementTree
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import NDArray
@@ -358,10 +358,10 @@ def _parametric(element: ElementTree.Element, length_m: float, where: str) -> tu
         coefficients = np.array([[_number(element, key + axis, where) for key in "abcd"] for axis in "UV"])
     normalized = element.tag == "paramPoly3" and element.get("pRange", "normalized") == "normalized"
     parameter = np.linspace(0.0, 1.0 if normalized else max(length_m, 1e-6), 2001)
-    speed = np.abs(_complex_cubic(coefficients, 0.5 * (parameter[1:] + parameter[:-1]))[1])
-    if not np.all(speed > 1e-9):
-        raise InvalidInput(f"{where}: a {element.tag} stands still: its bU and bV must not both be 0")
-    lengths = np.concatenate([[0.0], np.cumsum(speed * np.diff(parameter))])
+    speed = np.abs(_complex_cubic(coefficients, parameter)[1])
+    if not np.all(speed > 1e-6):
+        raise InvalidInput(f"{where}: a {element.tag} stands still: its slope must nowhere be 0")
+    lengths = np.concatenate([[0.0], np.cumsum(0.5 * (speed[1:] + speed[:-1]) * np.diff(parameter))])
     if normalized:
         lengths *= length_m / lengths[-1]
     elif element.tag == "paramPoly3":

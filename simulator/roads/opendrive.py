@@ -7,7 +7,6 @@ which are ISO 8855 already; CARLA's left-handed ones (y and yaw of the other sig
 from __future__ import annotations
 
 import math
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.roads.client_map import client_map
 from simulator.roads.corridor import LanePiece, assemble
 from simulator.roads.map_file import parse_map, read_text
 from simulator.roads.road import LEAD_IN_M, LEAD_OUT_M, Road
@@ -51,15 +51,6 @@ JUMP_M = 0.1
 """Where the centre line of a lane jumps by more than this, the map does not connect, and the road ends."""
 
 
-CLIENT_NEEDS = {
-    ".": ("header", "road", "junction"),
-    "header": ("offset",),
-    "road": ("link", "type", "planView", "elevationProfile", "lanes"),
-    "junction": ("connection",),
-}
-"""What of a map the client is given: by element, the children that say how lanes lie and connect."""
-
-
 @dataclass(frozen=True)
 class Stretch:
     """A place to start from, and how far the road goes from there; as the arguments of ``load_opendrive``."""
@@ -90,7 +81,7 @@ class Network:
         """
         self.text, self.name = read_text(source)
         root, self.roads = parse_map(self.text, self.name)
-        self._map = _client_map(self.name, root)
+        self._map = client_map(self.name, root, self.roads)
 
     def start(self, road_id: int, lane_id: int, s_m: float) -> carla.Waypoint:
         """The client's waypoint at a place.
@@ -271,23 +262,3 @@ def _some(ids: Iterable[int]) -> str:
     """Some ids for a message."""
     ids = sorted(ids)
     return ", ".join(map(str, ids[:12])) + (f", ... ({len(ids)} in all)" if len(ids) > 12 else "") or "none"
-
-
-def _client_map(name: str, root: ElementTree.Element) -> carla.Map:
-    """The client's map of what the lanes need: no signals and objects, which it could stumble over."""
-    import carla
-
-    for part, needed in CLIENT_NEEDS.items():
-        for parent in root.findall(part):
-            for child in list(parent):
-                if child.tag not in needed:
-                    parent.remove(child)
-    header = root.find("header")
-    if header is None:
-        header = ElementTree.SubElement(root, "header", revMajor="1", revMinor="4")
-    # the client complains on stderr where there is none or it cannot read it
-    ElementTree.SubElement(header, "geoReference").text = "+proj=tmerc +lat_0=0 +lon_0=0"
-    try:
-        return carla.Map(name, ElementTree.tostring(root, encoding="unicode"))
-    except (RuntimeError, IndexError) as error:
-        raise InvalidInput(f"map {name!r}: the CARLA client cannot read it: {error}") from None

@@ -170,7 +170,7 @@ def chain_segments(segments: Sequence[Segment]) -> Chain:
     rate = (end - start) / length
     heading = np.concatenate([[0.0], np.cumsum(0.5 * (start + end) * length)[:-1]])
     steps = np.exp(1j * heading) * clothoid_chord(start, rate, length)
-    point = np.cumsum([0.0, *steps[:-1]]) - LEAD_IN_M
+    point: NDArray[np.complex128] = np.cumsum(steps) - steps - LEAD_IN_M
     return Chain(
         segments=led,
         start_m=np.concatenate([[0.0], np.cumsum(length)[:-1]]) - LEAD_IN_M,
