@@ -38,11 +38,11 @@ def road_of(scenario: Scenario) -> Road:
             road = build_road(scenario.name, segments, layout)
             road = replace(road, opendrive=opendrive_of(scenario.name, segments, layout))
     except InvalidInput as error:
-        raise InvalidInput(f"{scenario.name}: road: {error}") from error
+        raise InvalidInput(f"road: {error}") from error
     needed_m = scenario.ego.speed_mps * scenario.duration_s
     if scenario.on_road_end == "refuse" and road.length_m < needed_m:
         raise InvalidInput(
-            f"{scenario.name}: road: it ends after {road.length_m:.1f} m, but duration_s ({scenario.duration_s:g}) at "
+            f"road: it ends after {road.length_m:.1f} m, but duration_s ({scenario.duration_s:g}) at "
             f"ego.speed_mps ({scenario.ego.speed_mps:g}) takes {needed_m:.1f} m; make it longer, or set "
             "on_road_end: stop"
         )
@@ -94,17 +94,24 @@ def vehicle_of(scenario: Scenario) -> VehicleParameters:
     try:
         return preset(scenario.ego.vehicle)
     except InvalidInput as error:
-        raise InvalidInput(f"{scenario.name}: ego.{error}") from error
+        raise InvalidInput(f"ego.{error}") from error
 
 
-def check_buildable(scenario: Scenario) -> None:
-    """All that can be wrong with a scenario but cannot be seen in the file alone.
+def check_buildable(scenario: Scenario, source: str) -> None:
+    """Look for what can be wrong with a scenario but cannot be seen in its text: the map, the road, the car.
+
+    Args:
+        scenario: to be checked.
+        source: what to call it in messages, such as its file.
 
     Raises:
         InvalidInput: something is.
     """
-    vehicle_of(scenario)
-    scene_of(scenario)
+    try:
+        vehicle_of(scenario)
+        road_of(scenario)
+    except InvalidInput as error:
+        raise InvalidInput(f"{source}: {error}") from error
 
 
 SEGMENTS: dict[type, Callable[..., Segment]] = {

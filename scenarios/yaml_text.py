@@ -87,7 +87,7 @@ def parse(text: str, source: str) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{source}:{mark.line + 1}" if mark else source
-        raise InvalidInput(f"{where}: {error.problem or error.context or 'this is not YAML'}") from error
+        raise InvalidInput(f"{where}: {', '.join(filter(None, (error.context, error.problem)))}") from error
     except yaml.YAMLError as error:
         raise InvalidInput(f"{source}: this is not YAML ({' '.join(str(error).split())})") from error
     except RecursionError as error:

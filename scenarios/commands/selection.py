@@ -58,11 +58,15 @@ def chosen(arguments: argparse.Namespace) -> list[Scenario]:
     Raises:
         InvalidInput: there is a fault in any of them.
     """
+    from scenarios.build import check_buildable
+
     scenarios, faults = [], []
     changes = overrides(arguments)
     for path in files(arguments):
         try:
-            scenarios.append(load(path, changes, arguments.maps))
+            scenario = load(path, changes, arguments.maps)
+            check_buildable(scenario, str(path))
+            scenarios.append(scenario)
         except InvalidInput as error:
             faults.append(str(error))
     if faults:

@@ -34,7 +34,7 @@ def execute(arguments: argparse.Namespace) -> int:
     for path in selection.files(arguments):
         fault = None
         try:
-            check_buildable(load(path, changes, arguments.maps))
+            check_buildable(load(path, changes, arguments.maps), str(path))
         except InvalidInput as error:
             fault = str(error)
             print(f"invalid input: {fault}", file=sys.stderr)
