@@ -67,7 +67,7 @@ class Clip:
     """A drive.
 
     Attributes:
-        frames: ``(pairs + 1, 6, 128, 256) uint8`` packed YUV.
+        frames: ``(pairs + 1, 128, 256, 6) uint8`` packed YUV, channels last.
         labels: of every frame but the first.
     """
 
@@ -122,7 +122,7 @@ def render_episode(spec: EpisodeSpec, seed: int, index: int) -> list[Clip]:
                 torch.zeros(len(part), dtype=torch.long),
                 exposure[part],
             )
-            packed.append(pack_yuv(image).round().to(torch.uint8).contiguous())
+            packed.append(pack_yuv(image).round().to(torch.uint8).permute(0, 2, 3, 1))
         labels = _labels(scene.road, scene.surface.mark_wear < _INVISIBLE_WEAR, views, lead)
     frames = torch.cat(packed).unflatten(0, (spec.clips, spec.pairs + 1))
     per_clip = labels.map(lambda x: x.unflatten(0, (spec.clips, spec.pairs + 1))[:, 1:])

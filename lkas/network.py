@@ -80,6 +80,19 @@ class Stem(Convolution):
         weight, bias = super().plain()
         return weight / 128, bias - weight.sum((1, 2, 3))
 
+    def over_time(self, frames: Tensor) -> Tensor:
+        """The same for a whole clip, without building pairs of frames.
+
+        Args:
+            frames: ``(T + 1, B, 6, H, W)``, channels last in memory.
+
+        Returns:
+            ``(T * B, filters, H / 2, W / 2)``, time first.
+        """
+        weight, bias = self.plain()
+        before, now = frames[:-1].flatten(0, 1), frames[1:].flatten(0, 1)
+        return F.conv2d(now, weight[:, 6:], bias, self.stride, 1) + F.conv2d(before, weight[:, :6], None, self.stride, 1)
+
 
 class Stage(nn.Module):
     """Halve the resolution, then one residual convolution."""
@@ -184,17 +197,16 @@ class DriverNet(nn.Module):
         """Memory of someone who has just opened their eyes: ``(size, hidden_size)`` zeros."""
         return self.features.weight.new_zeros(size, self.hidden_size)
 
-    def convolve(self, frames: Tensor) -> tuple[Tensor, Tensor]:
-        """All convolutions.
+    def convolve(self, stem: Tensor) -> tuple[Tensor, Tensor]:
+        """All convolutions after the first.
 
         Args:
-            frames: ``(N, 12, 128, 256)`` packed YUV in [0, 255].
+            stem: output of the first, ``(N, C, 56, 128)``.
 
         Returns:
             The ``(N, C, 14, 32)`` map that the auxiliary task reads, and the last map, ``(N, 32, 4, 8)``.
         """
-        x = F.relu(self.stem(frames[:, :, SKY_ROWS:]))
-        grid = self.stages[1](self.stages[0](x))
+        grid = self.stages[1](self.stages[0](F.relu(stem)))
         return grid, F.relu(self.squeeze(self.stages[3](self.stages[2](grid))))
 
     def gather(self, deep: Tensor) -> Tensor:
@@ -217,7 +229,8 @@ class DriverNet(nn.Module):
         Returns:
             output ``(N, 343)`` as ``LAYOUT`` says, and the new memory.
         """
-        return self.remember(self.gather(self.convolve(frames)[1]), hidden)
+        _, deep = self.convolve(self.stem(frames[:, :, SKY_ROWS:]))
+        return self.remember(self.gather(deep), hidden)
 
 
 def parse(output: Tensor) -> Perception:

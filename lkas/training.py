@@ -24,6 +24,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from safetensors.torch import save_file
 from torch import Tensor
 
+from lkas.augmentation import Changes
 from lkas.clips import Clip, EpisodeSpec, render_episode
 from lkas.losses import Labels, Losses, driving_loss
 from lkas.network import DriverNet
@@ -129,43 +130,6 @@ def learning_rate_at(recipe: Recipe, progress: float) -> float:
     return recipe.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(rest, 1.0))))
 
 
-def augment(frames: Tensor, labels: Labels, generator: torch.Generator) -> tuple[Tensor, Labels]:
-    """Mirror half of the clips, and change brightness, contrast and colour of all.
-
-    Args:
-        frames: ``(B, T + 1, 6, 128, 256) uint8``.
-        labels: of ``(B, T)`` frames.
-        generator: source of randomness.
-
-    Returns:
-        Float frames in [0, 255], and the labels that fit them.
-    """
-    size = len(frames)
-    flip = torch.rand(size, generator=generator) < 0.5
-    mirrored = (
-        labels.map(lambda x: x[flip].flatten(0, 1))
-        .mirrored()
-        .map(lambda x: x.unflatten(0, (-1, frames.shape[1] - 1)))
-    )
-    turned = {name: value.clone() for name, value in vars(labels).items()}
-    for name, value in vars(mirrored).items():
-        turned[name][flip] = value
-    # an even column becomes an odd one
-    frames = frames.clone()
-    frames[flip] = frames[flip][:, :, [2, 3, 0, 1, 4, 5]].flip(-1)
-    contrast = torch.exp(0.15 * torch.randn(size, generator=generator))
-    shift = 12 * torch.randn(size, generator=generator)
-    color = torch.exp(0.25 * torch.randn(size, generator=generator))
-    tint = 3 * torch.randn(size, 2, generator=generator)
-    gain = torch.stack([contrast] * 4 + [color] * 2, 1)
-    # contrast about a dark grey, colour about no colour
-    offset = torch.cat(
-        [(80 * (1 - contrast) + shift)[:, None].expand(-1, 4), 128 * (1 - color)[:, None] + tint], 1
-    )
-    changed = frames * gain[:, None, :, None, None] + offset[:, None, :, None, None]
-    return changed.clamp_(0, 255), Labels(**turned)
-
-
 class Trainer:
     """Holds all that changes while a driver learns.
 
@@ -214,33 +178,26 @@ class Trainer:
             self._memory.extend(next(self._source))
             self._next += 1
 
-    def _batch(self) -> tuple[Tensor, Labels]:
+    def _batch(self) -> tuple[Tensor, Labels, Tensor]:
+        """Changed frames ``(T + 1, B, 112, 256, 6) uint8``, labels of ``(T, B)`` frames, which clips start afresh."""
         picks = torch.randperm(len(self._memory), generator=self.generator)[: self.recipe.clips_per_step]
         clips = [self._memory[i] for i in picks.tolist()]
-        frames = torch.stack([clip.frames for clip in clips])
-        labels = Labels(
-            *(torch.stack([getattr(c.labels, name) for c in clips]) for name in vars(clips[0].labels))
-        )
-        return augment(frames, labels, self.generator)
+        changes = Changes.sample(len(clips), self.recipe.carry, self.generator)
+        return changes.frames(clips), changes.labels(clips), changes.fresh
 
     def learn(self, progress: float) -> Losses:
         """One step of the optimiser, at some progress between 0 and 1 of the whole training."""
         recipe = self.recipe
         self._remember_clips()
-        frames, labels = self._batch()
-        size, length = frames.shape[0], frames.shape[1] - 1
-        pairs = torch.cat([frames[:, :-1], frames[:, 1:]], 2)
-        fresh = torch.rand(size, generator=self.generator) >= recipe.carry
-        # someone who has just opened their eyes has no earlier frame
-        pairs[fresh, 0, :6] = pairs[fresh, 0, 6:]
+        frames, labels, fresh = self._batch()
+        length, size = frames.shape[0] - 1, frames.shape[1]
+        labels = labels.map(lambda x: x.flatten(0, 1))
         hidden = self.hidden * (~fresh)[:, None]
-        # time first, so that every step of the memory reads one block
-        pairs = pairs.transpose(0, 1).flatten(0, 1).contiguous(memory_format=torch.channels_last)
-        labels = labels.map(lambda x: x.transpose(0, 1).flatten(0, 1))
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate_at(recipe, progress)
         with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bf16):
-            grid, deep = self.network.convolve(pairs)
+            moved = frames.to(torch.bfloat16 if recipe.bf16 else torch.float32).permute(0, 1, 4, 2, 3)
+            grid, deep = self.network.convolve(self.network.stem.over_time(moved))
             where = self.network.auxiliary(grid)
         features = self.network.gather(deep.float())
         outputs = []

@@ -24,7 +24,7 @@ def validation_seed(seed: int) -> int:
 
 def perceive(network: DriverNet, clips: Sequence[Clip]) -> tuple[torch.Tensor, Labels]:
     """Output ``(B * T, 343)`` of a network that looks at clips with fresh eyes, and the labels."""
-    frames = torch.stack([clip.frames for clip in clips]).float()
+    frames = torch.stack([clip.frames for clip in clips])
     labels = Labels(
         *(torch.stack([getattr(c.labels, name) for c in clips]) for name in vars(clips[0].labels))
     )
@@ -32,8 +32,7 @@ def perceive(network: DriverNet, clips: Sequence[Clip]) -> tuple[torch.Tensor, L
     outputs = []
     for t in range(1, frames.shape[1]):
         # fresh eyes have no earlier frame
-        before = frames[:, max(t - 1, 1)]
-        pair = torch.cat([before, frames[:, t]], 1).contiguous(memory_format=torch.channels_last)
+        pair = torch.cat([frames[:, max(t - 1, 1)], frames[:, t]], -1).permute(0, 3, 1, 2).float()
         output, hidden = network(pair, hidden)
         outputs.append(output)
     return torch.stack(outputs, 1).flatten(0, 1), labels.map(lambda x: x.flatten(0, 1))
