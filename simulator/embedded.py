@@ -1,8 +1,8 @@
 """The world that needs nothing else: roads, cars and cameras in torch, N of them stepped as one batch.
 
-What happens in a step is a pure function of a ``WorldState``: ``start``, ``observe`` and ``advance`` can be unrolled, so
-that gradients flow from the cells of a patch on the road to where the car ends up. ``reset`` and ``step`` wrap them as a
-World. No operation mixes worlds: a world does the same alone and in a batch.
+What happens in a step is a pure function of a ``WorldState``: ``start``, ``observe`` and ``advance`` can be unrolled,
+so that gradients flow from the cells of a patch on the road to where the car ends up. ``reset`` and ``step`` wrap them
+as a World. No operation mixes worlds: a world does the same alone and in a batch.
 
 Motion is in float64; pictures in float32 unless asked otherwise.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -92,15 +92,15 @@ class WorldState:
         vehicle: the cars.
         memory: commands on their way.
         s_m: ``(N,)`` arc length of each car, without gradient: where to look for it on the road.
-        frame: how many camera periods have passed.
-        seed: of the sensor's noise.
+        frame: ``(N,)`` int64, how many camera periods have passed.
+        seed: ``(N,)`` int64, of the sensor's noise.
     """
 
     vehicle: VehicleState
     memory: VehicleMemory
     s_m: Tensor
-    frame: int
-    seed: int
+    frame: Tensor
+    seed: Tensor
 
     def detach(self) -> WorldState:
         """The same, cut from the graph."""
@@ -217,7 +217,31 @@ class EmbeddedWorld:
         x, y = self.curve.to_cartesian(s, d)
         _, _, road_heading, _ = self.curve.frame_at(s)
         state = VehicleState.at(x, y, road_heading + heading, speed)
-        return WorldState(state, self.vehicle.initial_memory(state), s, 0, seed)
+        count = torch.zeros(self.size, dtype=torch.int64, device=s.device)
+        return WorldState(state, self.vehicle.initial_memory(state), s, count, count + seed)
+
+    def restart(self, state: WorldState, which: Tensor, seed: int) -> WorldState:
+        """The first instant where ``which (N,)`` is true, the others as they are: pure."""
+        fresh = self.start(seed)
+
+        def choose(new: Tensor, old: Tensor) -> Tensor:
+            return torch.where(which.to(old.device).reshape(-1, *[1] * (old.ndim - 1)), new, old)
+
+        vehicle = {
+            f.name: choose(getattr(fresh.vehicle, f.name), getattr(state.vehicle, f.name))
+            for f in fields(VehicleState)
+        }
+        memory = {
+            f.name: choose(getattr(fresh.memory, f.name), getattr(state.memory, f.name))
+            for f in fields(VehicleMemory)
+        }
+        return WorldState(
+            VehicleState(**vehicle),
+            VehicleMemory(**memory),
+            choose(fresh.s_m, state.s_m),
+            choose(fresh.frame, state.frame),
+            choose(fresh.seed, state.seed),
+        )
 
     def advance(self, state: WorldState, command: Command) -> WorldState:
         """One camera period later: pure."""
@@ -228,7 +252,7 @@ class EmbeddedWorld:
     def observe(self, state: WorldState, layers: Sequence[SurfaceLayer] | None = None) -> Observation:
         """What is to be seen: pure. ``layers`` are the world's own where None."""
         car = state.vehicle
-        time = state.frame * CAMERA_PERIOD_S
+        time = state.frame.to(car.x_m) * CAMERA_PERIOD_S
         boxes = self._boxes(time)
         truth = self._truth(state, time, boxes)
         frames = {}
@@ -241,7 +265,7 @@ class EmbeddedWorld:
                 boxes,
             )
             frames[name] = picture if self.differentiable else to_uint8(picture)
-        return Observation(time, frames, car, truth, {"set_speed_mps": self._set_speed})
+        return Observation(float(time.max()), frames, car, truth, {"set_speed_mps": self._set_speed})
 
     def reset(self, seed: int) -> Observation:
         """Start again; the same seed gives the same bytes."""
@@ -249,10 +273,19 @@ class EmbeddedWorld:
             self._state = self.start(seed)
             return self._look()
 
-    def step(self, command: Command) -> Observation:
-        """Hold ``command`` for one camera period and look again."""
+    def step(self, command: Command, restart: Tensor | None = None, seed: int = 0) -> Observation:
+        """Hold ``command`` for one camera period and look again.
+
+        Args:
+            command: for every world.
+            restart: ``(N,)`` bool, worlds that begin again with ``seed`` instead; the time of the observation is then
+                that of the world that has gone on for longest.
+            seed: of the sensor's noise in those.
+        """
         with self._graph():
             self._state = self.advance(self.state, command)
+            if restart is not None:
+                self._state = self.restart(self._state, restart, seed)
             return self._look()
 
     def close(self) -> None:
@@ -268,8 +301,8 @@ class EmbeddedWorld:
         self._state = replace(self.state, s_m=observation.truth.s_m.detach())
         return observation
 
-    def _boxes(self, time_s: float) -> Boxes | None:
-        """The other cars at a time."""
+    def _boxes(self, time_s: Tensor) -> Boxes | None:
+        """The other cars at the time ``(N,)`` of each world."""
         if self._cars is None:
             return None
         s, d, present = *self._car_motion(time_s)[:2], self._cars[5] > 0.5
@@ -278,17 +311,18 @@ class EmbeddedWorld:
         facing = torch.where(self._cars[2] < 0, heading + math.pi, heading)
         return replace(Boxes.cars(x + dx, y + dy, facing), present=present)
 
-    def _car_motion(self, time_s: float) -> tuple[Tensor, Tensor, Tensor]:
+    def _car_motion(self, time_s: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """s, d and speed ``(N, K)`` of the other cars."""
         assert self._cars is not None
         s, d, speed, braking_time, braking, _ = self._cars
         direction = torch.sign(speed)
-        braked = torch.minimum((time_s - braking_time).clamp_min(0.0), speed.abs() / braking)
-        rolled = torch.clamp(braking_time, max=time_s)
+        now = time_s[:, None]
+        braked = torch.minimum((now - braking_time).clamp_min(0.0), speed.abs() / braking)
+        rolled = torch.minimum(braking_time, now)
         fast = (speed.abs() - braking * braked).clamp_min(0.0)
         return s + speed * rolled + direction * braked * 0.5 * (speed.abs() + fast), d, direction * fast
 
-    def _truth(self, state: WorldState, time_s: float, boxes: Boxes | None) -> GroundTruth:
+    def _truth(self, state: WorldState, time_s: Tensor, boxes: Boxes | None) -> GroundTruth:
         car, own = state.vehicle, self.vehicle.parameters
         s, d = self.curve.to_frenet(car.x_m, car.y_m, state.s_m, iterations=2)
         _, _, heading, curvature = self.curve.frame_at(s)
