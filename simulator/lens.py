@@ -46,11 +46,11 @@ class Lens:
         """
         frames = torch.as_tensor(frame_index).expand(len(picture)).tolist()
         views = zip(picture, index.tolist(), frames, strict=True)
-        exposed = [self._expose(view, *self._scenes[scene], int(frame)) for view, scene, frame in views]
+        exposed = [self._expose(view, self._scenes[scene], int(frame)) for view, scene, frame in views]
         return exposed[0][None] if len(exposed) == 1 else torch.stack(exposed)
 
-    def _expose(self, view: Tensor, seed: int, light: Light, frame: int) -> Tensor:
-        height, width = self._size
+    def _expose(self, view: Tensor, scene: tuple[int, Light], frame: int) -> Tensor:
+        (height, width), (seed, light) = self._size, scene
         # any mixing constant will do: consecutive frames must not show the same window of the bank
         ticket = (seed * 7919 + frame * 104_729 + 13) % (2**31)
         row, column = ticket % _SHIFT_PX, (ticket // _SHIFT_PX) % _SHIFT_PX

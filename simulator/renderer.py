@@ -155,11 +155,9 @@ class Renderer:
             ``(N, 3, H, W)`` in [0, 1], RGB.
         """
         n = len(state)
-        index = self._scene_of[world] if world is not None else self._scene_of.expand(n)
-        rays = self._usual_rays if mounts is None else self._cast(mounts)
+        rays, ground, index = self.look(state, s_m, mounts, world)
         mounts = mounts or self._usual_mounts
-        ground = self._look_down(rays, mounts, state, s_m, index)
-        air, light = self._illuminate(rays, index)
+        air, light = self.illuminate(rays, index)
         azimuth = rays.azimuth_rad + state.yaw_rad.to(self.dtype)[:, None, None]
         elevation = rays.elevation_rad.expand_as(azimuth)
         share = rays.share.expand(n, -1, -1)
@@ -255,6 +253,24 @@ class Renderer:
 
     def _lay(self, layer: SurfaceLayer, road: Tensor, ground: GroundView, i: int) -> Tensor:
         """Put a layer on the road of one view, touching only the picture rows that it is in."""
+        found = self.locate(layer, ground, i)
+        if found is None:
+            return road
+        near, x, y = found
+        laid = layer.ripmap.look_up(x, y, min(i, len(layer.add) - 1))
+        part = road[:, near]
+        if layer.keep is not None:
+            laid, hidden = laid[:-1], laid[-1:]
+            part = part * (1 - hidden)
+        return torch.cat([road[:, : near.start], part + laid, road[:, near.stop :]], 1)
+
+    def locate(self, layer: SurfaceLayer, ground: GroundView, i: int) -> tuple[slice, Tensor, Tensor] | None:
+        """Where one view looks at a layer.
+
+        Returns:
+            Which ground rows of the picture may show it, and for these where in the atlas of the layer's ripmap every
+            pixel looks, x and y ``(rows, W)`` each; None where the layer is out of sight.
+        """
         start, centre = layer.place(i)
         with torch.no_grad():
             margin = ground.along_m[i] + 1.0
@@ -262,7 +278,7 @@ class Renderer:
             inside = (s.amax(-1) > start - margin) & (s.amin(-1) < start + layer.length_m + margin)
             rows = torch.nonzero(inside).flatten()
         if not len(rows):
-            return road
+            return None
         near = slice(int(rows[0]), int(rows[-1]) + 1)
         (length, width), ripmap = layer.cell_m, layer.ripmap
         level = ripmap.choose(ground.along_m[i, near] / length, ground.across_m[i, near] / width)
@@ -272,14 +288,17 @@ class Renderer:
         x = self._fill((centre + layer.width_m / 2 - ground.d_m[i, near]) / width * to_x + x0)
         y = torch.minimum(torch.maximum(y, place.limits_y[0][:, None]), place.limits_y[1][:, None])
         x = torch.minimum(torch.maximum(x, place.limits_x[0][:, None]), place.limits_x[1][:, None])
-        laid = ripmap.look_up(x, y, min(i, len(layer.add) - 1))
-        part = road[:, near]
-        if layer.keep is not None:
-            laid, hidden = laid[:-1], laid[-1:]
-            part = part * (1 - hidden)
-        return torch.cat([road[:, : near.start], part + laid, road[:, near.stop :]], 1)
+        return near, x, y
 
-    def _illuminate(self, rays: RayCast, index: Tensor) -> tuple[Tensor, Tensor]:
+    def look(
+        self, state: VehicleState, s_m: Tensor, mounts: Mounts | None = None, world: Tensor | None = None
+    ) -> tuple[RayCast, GroundView, Tensor]:
+        """Where the pixels of every view look, and which scene each view is of."""
+        index = self._scene_of[world] if world is not None else self._scene_of.expand(len(state))
+        rays = self._usual_rays if mounts is None else self._cast(mounts)
+        return rays, self._look_down(rays, mounts or self._usual_mounts, state, s_m, index), index
+
+    def illuminate(self, rays: RayCast, index: Tensor) -> tuple[Tensor, Tensor]:
         """What the air adds and the factor on the road's colour, ``(N, 3, G, 1 or W)`` each.
 
         A wet road mirrors the horizon the more, the flatter one looks (Schlick's approximation of Fresnel's law).

@@ -101,7 +101,7 @@ class Road:
     @property
     def s_m(self) -> Profile:
         """``(S,)`` arc length of every sample."""
-        return np.arange(len(self.x_m)) * STEP_M - LEAD_IN_M
+        return np.asarray(np.arange(len(self.x_m)) * STEP_M - LEAD_IN_M, np.float64)
 
     def curve(self, dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu") -> Curve:
         """The reference line as a batch of one."""

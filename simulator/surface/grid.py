@@ -42,7 +42,7 @@ class SurfaceGrid:
     @property
     def s_m(self) -> NDArray[np.float64]:
         """``(rows,)`` arc length of the row centres."""
-        return self.start_m + (np.arange(self.rows) + 0.5) * LENGTH_M
+        return np.asarray(self.start_m + (np.arange(self.rows) + 0.5) * LENGTH_M, np.float64)
 
     def row_of(self, s_m: Tensor) -> Tensor:
         """Row position of arc lengths, row centres at integers + 0.5."""

@@ -40,8 +40,8 @@ def smooth(rng: np.random.Generator, rows: int, columns: int, cell: tuple[float,
     grid_rows, grid_columns = max(2, round(rows / cell[0]) + 2), max(2, round(columns / cell[1]) + 2)
     grid = rng.standard_normal((grid_rows, grid_columns), dtype=np.float32)
     # cubic interpolation of independent values has about 0.72 of their deviation along each axis that it stretches
-    gain = (1 / 0.72) ** ((cell[0] > 1.5) + (cell[1] > 1.5))
-    return cv2.resize(grid * np.float32(gain), (columns, rows), interpolation=cv2.INTER_CUBIC)
+    grid *= np.float32((1 / 0.72) ** ((cell[0] > 1.5) + (cell[1] > 1.5)))
+    return np.asarray(cv2.resize(grid, (columns, rows), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 def smooth_ring(rng: np.random.Generator, rows: int, columns: int, cell: tuple[float, float]) -> Field:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.sparse import coo_array, csr_array
 from torch import Tensor
 
 _PAD = 1
@@ -134,6 +136,40 @@ class Ripmap:
             align_corners=False,
         )  # fmt: skip
         return found[0] if halves == 1 else torch.cat([found[0], found[1]], 1)
+
+    def taps(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """The four texels that every look-up of :meth:`look_up` mixes.
+
+        Args:
+            x: ``(P,)`` as :meth:`look_up` takes them.
+            y: ``(P,)``.
+
+        Returns:
+            Flat index into the atlas and weight, ``(P, 4)`` each.
+        """
+        height, width = self.atlas.shape[2:]
+        column, row = (x + 1) * (width / 2) - 0.5, (y + 1) * (height / 2) - 0.5
+        left, top = column.floor(), row.floor()
+        share_x, share_y = column - left, row - top
+        index, weight = [], []
+        for down, across in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            r, c = (top + down).clamp(0, height - 1).long(), (left + across).clamp(0, width - 1).long()
+            index.append(r * width + c)
+            weight.append((share_y if down else 1 - share_y) * (share_x if across else 1 - share_x))
+        return torch.stack(index, -1), torch.stack(weight, -1)
+
+    def means(self, rows: int, columns: int) -> csr_array:
+        """The atlas as a linear function of the texture, with ``"constant"`` border: ``(atlas texels, texture)``."""
+        width = self.atlas.shape[3]
+        r, c = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+        index, weight = [], []
+        for i in range(self.top.shape[0]):
+            for j in range(self.top.shape[1] if i >= _NARROW_FROM else 1):
+                texel = (self.top[i, j] + (r >> i)) * width + self.left[i, j] + (c >> j)
+                index.append(np.stack([texel.numpy().ravel(), (r * columns + c).numpy().ravel()]))
+                weight.append(np.full(rows * columns, 0.5 ** (i + j)))
+        size = self.atlas.shape[2] * width, rows * columns
+        return coo_array((np.concatenate(weight), tuple(np.concatenate(index, 1))), size).tocsr()
 
 
 def _halve(texture: Tensor, dim: int, border: str) -> Tensor:
