@@ -8,6 +8,7 @@ frame, behaves alike in training and driving, and folds into plain convolutions.
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import NamedTuple
 
@@ -65,6 +66,15 @@ class Convolution(nn.Module):
         scale = self.gain[:, None, None, None] * math.sqrt(2 / (1 - 1 / math.pi) / weight[0].numel())
         return (weight - mean) * torch.rsqrt(variance + 1e-6) * scale, self.bias
 
+    def fused(self) -> nn.Conv2d:
+        """That convolution as a layer, channels last."""
+        filters, channels, kernel, _ = self.weight.shape
+        layer = nn.Conv2d(channels, filters, kernel, self.stride, kernel // 2)
+        weight, bias = self.plain()
+        layer.weight = nn.Parameter(weight.detach().contiguous(memory_format=torch.channels_last))
+        layer.bias = nn.Parameter(bias.detach())
+        return layer
+
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = self.plain()
         return F.conv2d(x, weight, bias, self.stride, self.weight.shape[-1] // 2)
@@ -91,7 +101,9 @@ class Stem(Convolution):
         """
         weight, bias = self.plain()
         before, now = frames[:-1].flatten(0, 1), frames[1:].flatten(0, 1)
-        return F.conv2d(now, weight[:, 6:], bias, self.stride, 1) + F.conv2d(before, weight[:, :6], None, self.stride, 1)
+        return F.conv2d(now, weight[:, 6:], bias, self.stride, 1) + F.conv2d(
+            before, weight[:, :6], None, self.stride, 1
+        )
 
 
 class Stage(nn.Module):
@@ -249,3 +261,14 @@ def parse(output: Tensor) -> Perception:
         lead_prob=lead_logit.sigmoid(),
         pose=output[:, LAYOUT.pose],
     )
+
+
+def fuse(network: DriverNet) -> DriverNet:
+    """The same network for driving: plain convolutions in a memory layout that suits them, no auxiliary task."""
+    fused = copy.deepcopy(network)
+    for parent in list(fused.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, Convolution):
+                setattr(parent, name, child.fused())
+    del fused.auxiliary
+    return fused.requires_grad_(False).eval()

@@ -1,0 +1,87 @@
+"""DriverAssistant: the shipped driver, from frames to steering through its network, planner and controller."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from lkas.frames import FrameHistory, pack_yuv
+from lkas.network import DriverNet, fuse, parse
+from lkas.perception import Decision
+from lkas.pilot import Pilot
+from simulator.world import InvalidInput, Observation
+
+WEIGHTS = Path(__file__).parent / "weights"
+"""Where trained drivers are, ``<name>.safetensors`` with a card ``<name>.json``."""
+
+
+def load_driver(weights: str | Path = "standard") -> DriverNet:
+    """A trained network.
+
+    Args:
+        weights: a name in ``lkas/weights``, or the path of a safetensors file.
+
+    Raises:
+        InvalidInput: if there is no such file, or it holds something else.
+    """
+    path = WEIGHTS / f"{weights}.safetensors" if Path(weights).suffix != ".safetensors" else Path(weights)
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in WEIGHTS.glob("*.safetensors"))) or "none yet"
+        raise InvalidInput(f"weights: there is no file {path}; give a .safetensors file, or one of: {known}")
+    network = DriverNet()
+    try:
+        network.load_state_dict(load_file(path))
+    except (SafetensorError, RuntimeError) as error:
+        raise InvalidInput(
+            f"weights: {path} does not hold a driver network: {str(error).splitlines()[0]}"
+        ) from error
+    return network.requires_grad_(False).eval()
+
+
+class DriverAssistant:
+    """Looks through the model camera and steers.
+
+    Byte frames are driven without gradients. With float frames everything, the recurrent memory included, keeps its
+    graph, from pixels to steering.
+
+    Args:
+        network: what sees.
+        pilot: what steers; by default with openpilot 0.6's car.
+    """
+
+    def __init__(self, network: DriverNet, pilot: Pilot | None = None) -> None:
+        self.network = fuse(network)
+        self.pilot = pilot or Pilot()
+        self._history = FrameHistory()
+        self._hidden: Tensor | None = None
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """The model camera."""
+        return ("model",)
+
+    def reset(self, size: int) -> None:
+        """Forget everything; the next observations are of ``size`` worlds."""
+        self._history.reset()
+        self._hidden = None
+        self.pilot.reset(size)
+
+    def see(self, frames: Tensor) -> Tensor:
+        """Output vector ``(N, 343)`` of the network for the next frames, ``uint8`` or float as worlds give them."""
+        differentiable = frames.is_floating_point()
+        with torch.inference_mode(not differentiable):
+            pair = self._history.push(pack_yuv(frames))
+            dtype = self.network.features.weight.dtype
+            hidden = self.network.initial_hidden(len(frames)) if self._hidden is None else self._hidden
+            output, self._hidden = self.network(pair.to(dtype), hidden)
+        # outside of the mode, so that what follows is an ordinary tensor
+        return output if differentiable else output.clone()
+
+    def __call__(self, observation: Observation) -> Decision:
+        """Look once and decide."""
+        output = self.see(observation.frames["model"])
+        return self.pilot(parse(output.to(observation.state.speed_mps.dtype)), observation)
