@@ -1,0 +1,89 @@
+"""Environments made by name, as users make them."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+from stable_baselines3.common.env_checker import check_env as check_env_sb3
+
+import scenarios
+from simulator.world import InvalidInput
+
+ID = "dirtyroad/LaneKeeping-v0"
+SCENARIO = """
+schema_version: 1
+duration_s: 1.5
+road:
+  type: segments
+  segments: [{type: line, length_m: 120}]
+  layout: {type: one_way, lane_count: 2, ego_lane: 0, lane_width_m: 3.5}
+ego: {speed_mps: %s}
+assistant: ground_truth
+"""
+
+
+@pytest.fixture
+def scenario(tmp_path: Path) -> Path:
+    file = tmp_path / "short.yaml"
+    file.write_text(SCENARIO % 20.0)
+    return file
+
+
+def test_registered_by_importing_scenarios() -> None:
+    assert scenarios.__name__ == "scenarios"
+    assert ID in gymnasium.registry
+
+
+def test_the_module_may_be_in_the_name(scenario: Path) -> None:
+    assert gymnasium.make(f"scenarios:{ID}", scenario=scenario).unwrapped.observation_space.shape == (256, 512, 3)
+
+
+def test_made_by_name_it_passes_both_checkers_without_a_warning(scenario: Path) -> None:
+    env = gymnasium.make(ID, scenario=scenario, render_mode="rgb_array")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_env(env.unwrapped)
+        check_env_sb3(gymnasium.make(ID, scenario=scenario))
+
+
+def test_an_episode_through_the_wrappers_of_make(scenario: Path) -> None:
+    env = gymnasium.make(ID, scenario=scenario, render_mode="rgb_array")
+    env.reset(seed=0)
+    truncated = False
+    while not truncated:
+        _, _, terminated, truncated, info = env.step(np.zeros(1, np.float32))
+        assert not terminated
+    assert info["is_success"]
+    picture = env.render()
+    assert isinstance(picture, np.ndarray)
+    assert picture.shape == (720, 1280, 3)
+    env.close()
+
+
+def test_vector_environment_by_name(scenario: Path) -> None:
+    env = gymnasium.make_vec(ID, num_envs=3, vectorization_mode="vector_entry_point", scenario=scenario)
+    frames, _ = env.reset(seed=0)
+    assert frames.shape == (3, 256, 512, 3)
+    assert not np.array_equal(frames[0], frames[1])
+    _, rewards, _, _, info = env.step(env.action_space.sample() * 0)
+    assert rewards.shape == (3,)
+    assert info["speed_mps"].tolist() == pytest.approx([20.0] * 3)
+    env.close()
+
+
+def test_scenarios_that_cannot_share_a_batch_are_refused(scenario: Path, tmp_path: Path) -> None:
+    longer = tmp_path / "longer.yaml"
+    longer.write_text((SCENARIO % 20.0).replace("1.5", "2.5"))
+    with pytest.raises(InvalidInput, match="duration_s"):
+        gymnasium.make_vec(
+            ID, num_envs=2, vectorization_mode="vector_entry_point", scenario=[scenario, longer]
+        )
+    with pytest.raises(InvalidInput, match="give one"):
+        gymnasium.make(ID, scenario="benign/*")
+    with pytest.raises(InvalidInput, match="nowhere"):
+        gymnasium.make(ID, scenario="nowhere")
