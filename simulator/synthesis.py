@@ -100,7 +100,8 @@ class Viewpoint:
         """``(H, W)`` the same to the left."""
         zero = self.ground_x_m.new_zeros(())
         self._still = self._pixels(RelativePose(zero, zero, zero))
-        self._hood = self._still[1] >= (OUTSIDE_PX if hood_row is None else hood_row)
+        self.hood = self._still[1] >= (OUTSIDE_PX if hood_row is None else hood_row)
+        """``(H, W)`` bool: pixels that show the bonnet."""
 
     def ground_from(self, pose: RelativePose) -> tuple[Tensor, Tensor]:
         """The road points in the axes of the car that took the frame, ``(H, W)`` each."""
@@ -132,5 +133,5 @@ class Viewpoint:
         """
         u, v = self._pixels(pose)
         # the bonnet, and nothing that comes to lie behind it
-        u, v = torch.where(self._hood, self._still[0], u), torch.where(self._hood, self._still[1], v)
+        u, v = torch.where(self.hood, self._still[0], u), torch.where(self.hood, self._still[1], v)
         return sample(frame, u, v)
