@@ -110,7 +110,9 @@ class Pilot:
         gap = lead_speed = None
         present = perception.lead_prob > SURE_OF_LEAD
         if self._follow_lead and bool(present.any()):
-            track = (self._lead or LeadTrack.none(speed)).update(perception.lead_distance_m.to(speed.dtype), present)
+            track = (self._lead or LeadTrack.none(speed)).update(
+                perception.lead_distance_m.to(speed.dtype), present
+            )
             gap = torch.where(present, track.gap_m, torch.full_like(speed, math.inf))
             lead_speed = (speed + track.closing_mps).clamp_min(0.0)
             self._lead = track

@@ -198,7 +198,9 @@ class Planner:
         if slip_rad is not None:
             heading = heading + slip_rad
         # within the delay the wheels get as far as they can towards what was commanded last
-        swing = self.parameters.delay_s * self.parameters.steering_rate_limit_radps / self.parameters.wheelbase_m
+        swing = (
+            self.parameters.delay_s * self.parameters.steering_rate_limit_radps / self.parameters.wheelbase_m
+        )
         soon = curvature_per_m + (memory.curvature_per_m - curvature_per_m).clamp(-swing, swing)
         inputs = torch.cat([torch.stack([offset, heading, curvature_per_m, soon], dim=1), path], dim=1)
         place = (speed - 1.0) / self._SPEED_STEP_MPS
@@ -222,7 +224,9 @@ class Planner:
         """
         p = self.parameters
         near = slice(LEFT_NEAR, RIGHT_NEAR + 1)
-        y = torch.cat([perception.path_y_m[:, None], perception.lane_y_m[:, near]], dim=1).to(self._nodes.dtype)
+        y = torch.cat([perception.path_y_m[:, None], perception.lane_y_m[:, near]], dim=1).to(
+            self._nodes.dtype
+        )
         std = torch.cat([perception.path_std_m[:, None], perception.lane_std_m[:, near]], dim=1).to(y.dtype)
         reach = (speed_mps * (p.fit_stretch * self._nodes[-1])).clamp_min(p.shortest_fit_m)[:, None]
         u = self._distances / reach

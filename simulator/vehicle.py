@@ -197,17 +197,6 @@ class VehicleMemory:
         )
 
 
-def _delay(queue: Tensor, command: Tensor, steps: int) -> tuple[list[tuple[Tensor, int]], Tensor]:
-    """What arrives during a frame when commands travel for some steps: ``(command, for how many steps)`` in turn."""
-    if steps == 0:
-        return [(command, STEPS_PER_FRAME)], queue
-    waiting = torch.cat([queue, command[:, None]], dim=1)
-    late = steps % STEPS_PER_FRAME
-    if late:
-        return [(waiting[:, 0], late), (waiting[:, 1], STEPS_PER_FRAME - late)], waiting[:, 1:]
-    return [(waiting[:, 0], STEPS_PER_FRAME)], waiting[:, 1:]
-
-
 class Vehicle:
     """A car that obeys commands: pure steps of one camera period (5 x 10 ms).
 
@@ -228,32 +217,36 @@ class Vehicle:
     ) -> None:
         if not 0 <= latency_s <= 1:
             raise InvalidInput(f"latency_s: {latency_s!r} s must lie in 0 to 1")
-        self.parameters = parameters
-        self._steering_steps = round((latency_s + parameters.steering_delay_s) / DYNAMICS_PERIOD_S)
-        self._acceleration_steps = round(latency_s / DYNAMICS_PERIOD_S)
+        self.parameters = p = parameters
+        self._steering_frames, self._steering_late = _frames(latency_s + p.steering_delay_s)
+        self._acceleration_frames, self._acceleration_late = _frames(latency_s)
         self._ramp = torch.arange(1, STEPS_PER_FRAME + 1, dtype=dtype, device=device)
-        p = parameters
+        like = self._ramp
+        self._roll = _roll_matrix(p.acceleration_time_constant_s, self._acceleration_late).to(like)
+        self._middle = torch.zeros(STEPS_PER_FRAME + 1, STEPS_PER_FRAME).to(like)
+        self._middle.diagonal().fill_(0.5)
+        self._middle.diagonal(-1).fill_(0.5)
+        # the heading in the middle of each step, and after the last, as sums of turns
+        ones = torch.ones(STEPS_PER_FRAME, STEPS_PER_FRAME)
+        self._heading = torch.cat([ones.triu() - 0.5 * torch.eye(STEPS_PER_FRAME), ones[:, :1]], dim=1).to(
+            like
+        )
         front, rear, a = p.front_stiffness_n_per_rad, p.rear_stiffness_n_per_rad, p.mass_to_front_axle_m
-        b = p.wheelbase_m - a
-        mass, inertia = p.mass_kg, p.yaw_inertia_kgm2
+        b = self._mass_to_rear_m = p.wheelbase_m - a
+        mass, inertia, coupling = p.mass_kg, p.yaw_inertia_kgm2, rear * b - front * a
         # d(lateral speed of the mass, yaw rate)/dt = (slip / v + turn * v) z + push * road-wheel angle
-        coupling = rear * b - front * a
-        slip = [
-            [-(front + rear) / mass, coupling / mass],
-            [coupling / inertia, -(front * a**2 + rear * b**2) / inertia],
-        ]
+        damping = front * a**2 + rear * b**2
+        slip = [[-(front + rear) / mass, coupling / mass], [coupling / inertia, -damping / inertia]]
         self._slip = torch.tensor(slip, dtype=dtype, device=device)
         self._turn = torch.tensor([[0.0, -1.0], [0.0, 0.0]], dtype=dtype, device=device)
         self._push = torch.tensor([[front / mass], [front * a / inertia]], dtype=dtype, device=device)
         self._identity = torch.eye(2, dtype=dtype, device=device)
-        self._mass_to_rear_m = b
 
     def initial_memory(self, state: VehicleState) -> VehicleMemory:
         """Nothing on its way but what the car is doing."""
-        frames = -(-self._steering_steps // STEPS_PER_FRAME), -(-self._acceleration_steps // STEPS_PER_FRAME)
         return VehicleMemory(
-            state.steering_rad[:, None].expand(-1, frames[0]),
-            state.acceleration_mps2[:, None].expand(-1, frames[1]),
+            state.steering_rad[:, None].expand(-1, self._steering_frames),
+            state.acceleration_mps2[:, None].expand(-1, self._acceleration_frames),
         )
 
     def step(
@@ -269,76 +262,60 @@ class Vehicle:
         Returns:
             State and memory one camera period later.
         """
-        steering_parts, steering_queue = _delay(
-            memory.steering_rad, command.steering_rad, self._steering_steps
+        wheel, wheel_queue = _arriving(memory.steering_rad, command.steering_rad, self._steering_late)
+        pedal, pedal_queue = _arriving(
+            memory.acceleration_mps2, command.acceleration_mps2, self._acceleration_late
         )
-        acceleration_parts, acceleration_queue = _delay(
-            memory.acceleration_mps2, command.acceleration_mps2, self._acceleration_steps
-        )
-        acceleration, speeds = self._roll(state, acceleration_parts)
-        steering = self._steer(state, steering_parts)
-        moved = self._turn_dynamic if self.parameters.model == "dynamic" else self._turn_kinematic
-        moved_state = moved(state, speeds, steering)
-        return (
-            moved_state.replace(acceleration_mps2=acceleration),
-            VehicleMemory(steering_queue, acceleration_queue),
+        acceleration, speeds = self._accelerate(state, pedal)
+        turn = self._turn_dynamic if self.parameters.model == "dynamic" else self._turn_kinematic
+        return turn(state, acceleration, speeds, self._steer(state, wheel)), VehicleMemory(
+            wheel_queue, pedal_queue
         )
 
-    def _roll(self, state: VehicleState, parts: list[tuple[Tensor, int]]) -> tuple[Tensor, Tensor]:
+    def _accelerate(self, state: VehicleState, targets: list[Tensor]) -> tuple[Tensor, Tensor]:
         """First-order response to acceleration commands: acceleration ``(N,)`` after, speeds ``(N, 6)`` during."""
         p = self.parameters
-        acceleration, speed = state.acceleration_mps2, state.speed_mps
-        speeds = [speed[:, None]]
-        for target, steps in parts:
-            wanted = target.clamp(-p.max_braking_mps2, p.max_acceleration_mps2)
-            missing = acceleration - wanted
-            elapsed = self._ramp[:steps] * DYNAMICS_PERIOD_S
-            decay = torch.exp(elapsed / -p.acceleration_time_constant_s)
-            settled = p.acceleration_time_constant_s * (1 - decay)
-            gained = wanted[:, None] * elapsed + missing[:, None] * settled
-            speeds.append((speed[:, None] + gained).clamp_min(0.0))
-            acceleration = wanted + missing * decay[-1]
-            speed = speeds[-1][:, -1]
+        wanted = [target.clamp(-p.max_braking_mps2, p.max_acceleration_mps2) for target in targets]
+        moved = torch.stack([state.speed_mps, state.acceleration_mps2, *wanted], dim=1) @ self._roll
+        speeds = moved[:, :-1].clamp_min(0.0)
         # a car that stands does not decelerate
-        acceleration = torch.where(speed > 0, acceleration, acceleration.clamp_min(0.0))
-        return acceleration, torch.cat(speeds, dim=1)
+        return torch.maximum(moved[:, -1], speeds[:, -1] * -1e6), speeds
 
-    def _steer(self, state: VehicleState, parts: list[tuple[Tensor, int]]) -> Tensor:
+    def _steer(self, state: VehicleState, targets: list[Tensor]) -> Tensor:
         """Steering-wheel angles ``(N, 6)`` at the start and after every step."""
-        angle = state.steering_rad
-        angles = [angle[:, None]]
-        for target, steps in parts:
-            angles.append(self.parameters.reachable(angle, target, state.speed_mps, self._ramp[:steps]))
-            angle = angles[-1][:, -1]
+        angles = [state.steering_rad[:, None]]
+        ends = (self._steering_late, STEPS_PER_FRAME - self._steering_late)[-len(targets) :]
+        for target, steps in zip(targets, ends, strict=True):
+            now = angles[-1][:, -1]
+            angles.append(self.parameters.reachable(now, target, state.speed_mps, self._ramp[:steps]))
         return torch.cat(angles, dim=1)
 
-    def _turn_kinematic(self, state: VehicleState, speeds: Tensor, steering: Tensor) -> VehicleState:
-        """Every step is an arc with the curvature and the speed of its middle."""
+    def _turn_kinematic(
+        self, state: VehicleState, acceleration: Tensor, speeds: Tensor, steering: Tensor
+    ) -> VehicleState:
+        """Every step is an arc with the speed and the steering of its middle."""
         p = self.parameters
-        travel = (speeds[:, 1:] + speeds[:, :-1]) * (0.5 * DYNAMICS_PERIOD_S)
-        middle = (steering[:, 1:] + steering[:, :-1]) * (0.5 / p.steering_ratio)
-        turn = travel * torch.tan(middle) / p.wheelbase_m
-        x, y, yaw = _follow(state, travel, None, turn)
+        bends = torch.tan(steering @ (self._middle * (1 / p.steering_ratio))) * (1 / p.wheelbase_m)
+        travel = speeds @ (self._middle * DYNAMICS_PERIOD_S)
+        x, y, yaw = self._follow(state, travel, None, travel * bends)
         speed, angle = speeds[:, -1], steering[:, -1]
-        rate = speed * torch.tan(angle / p.steering_ratio) / p.wheelbase_m
-        return VehicleState(x, y, yaw, speed, state.acceleration_mps2, angle, rate, torch.zeros_like(rate))
+        rate = speed * torch.tan(angle * (1 / p.steering_ratio)) * (1 / p.wheelbase_m)
+        return VehicleState(x, y, yaw, speed, acceleration, angle, rate, torch.zeros_like(rate))
 
-    def _turn_dynamic(self, state: VehicleState, speeds: Tensor, steering: Tensor) -> VehicleState:
+    def _turn_dynamic(
+        self, state: VehicleState, acceleration: Tensor, speeds: Tensor, steering: Tensor
+    ) -> VehicleState:
         """Linear tyres, by the implicit midpoint rule with the frame's mean speed in the matrices."""
         p, half = self.parameters, 0.5 * DYNAMICS_PERIOD_S
         mean_speed = speeds.mean(dim=1)[:, None, None].clamp_min(SLOWEST_DYNAMIC_MPS)
-        wheel = (steering[:, 1:] + steering[:, :-1]) * (0.5 / p.steering_ratio)
+        wheel = steering @ (self._middle * (1 / p.steering_ratio))
         matrix = half * (self._slip / mean_speed + self._turn * mean_speed)
-        advance, push = torch.linalg.solve(
-            self._identity - matrix,
-            torch.cat(
-                [self._identity + matrix, (DYNAMICS_PERIOD_S * self._push).expand(len(matrix), 2, 1)], dim=2
-            ),
-        ).split([2, 1], dim=2)
+        kick = (DYNAMICS_PERIOD_S * self._push).expand(len(matrix), 2, 1)
+        forward = torch.cat([self._identity + matrix, kick], dim=2)
+        advance, push = torch.linalg.solve(self._identity - matrix, forward).split([2, 1], dim=2)
         pushes = push * wheel[:, None, :]
         lateral = state.lateral_speed_mps + self._mass_to_rear_m * state.yaw_rate_radps
-        motion = torch.stack([lateral, state.yaw_rate_radps], dim=1)[:, :, None]
-        motions = [motion]
+        motions = [torch.stack([lateral, state.yaw_rate_radps], dim=1)[:, :, None]]
         for step in range(STEPS_PER_FRAME):
             motions.append(torch.baddbmm(pushes[:, :, step : step + 1], advance, motions[-1]))
         lateral, rate = torch.cat(motions, dim=2).unbind(dim=1)
@@ -347,26 +324,53 @@ class Vehicle:
         slow = speeds < SLOWEST_DYNAMIC_MPS
         rate = torch.where(slow, speeds * torch.tan(steering / p.steering_ratio) / p.wheelbase_m, rate)
         lateral = torch.where(slow, torch.zeros_like(lateral), lateral)
-        travel, drift, turn = ((q[:, 1:] + q[:, :-1]) * half for q in (speeds, lateral, rate))
-        x, y, yaw = _follow(state, travel, drift, turn)
+        travel, drift, turn = (q @ (self._middle * DYNAMICS_PERIOD_S) for q in (speeds, lateral, rate))
+        x, y, yaw = self._follow(state, travel, drift, turn)
         return VehicleState(
-            x, y, yaw, speeds[:, -1], state.acceleration_mps2, steering[:, -1], rate[:, -1], lateral[:, -1]
+            x, y, yaw, speeds[:, -1], acceleration, steering[:, -1], rate[:, -1], lateral[:, -1]
         )
 
+    def _follow(
+        self, state: VehicleState, travel: Tensor, drift: Tensor | None, turn: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Pose after a chain of arcs: lengths forward, lengths to the left (or None) and turns, each ``(N, 5)``."""
+        headings = torch.addmm(state.yaw_rad[:, None], turn, self._heading)
+        # the chord of an arc is shorter than the arc by (turn / 2)**2 / 6, up to a share of turn**4 / 1920
+        shortening = turn * turn * (-1 / 24)
+        middle = headings[:, :-1]
+        cos, sin = torch.cos(middle), torch.sin(middle)
+        along = torch.addcmul(travel, travel, shortening)
+        dx, dy = along * cos, along * sin
+        if drift is not None:
+            across = torch.addcmul(drift, drift, shortening)
+            dx, dy = dx - across * sin, dy + across * cos
+        return state.x_m + dx.sum(dim=1), state.y_m + dy.sum(dim=1), headings[:, -1]
 
-def _follow(
-    state: VehicleState, travel: Tensor, drift: Tensor | None, turn: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Pose after a chain of arcs: lengths forward, lengths to the left (or None) and turns, each ``(N, steps)``."""
-    after = state.yaw_rad[:, None] + torch.cumsum(turn, dim=1)
-    half_turn = 0.5 * turn
-    heading = after - half_turn
-    # the chord of an arc is shorter than the arc by sin(half turn) / half turn
-    chord = torch.sinc(half_turn / math.pi)
-    along = travel * chord
-    cos, sin = torch.cos(heading), torch.sin(heading)
-    dx, dy = along * cos, along * sin
-    if drift is not None:
-        sideways = drift * chord
-        dx, dy = dx - sideways * sin, dy + sideways * cos
-    return state.x_m + dx.sum(dim=1), state.y_m + dy.sum(dim=1), after[:, -1]
+
+def _frames(delay_s: float) -> tuple[int, int]:
+    """How many frames a command waits, begun ones included, and how many steps of a frame pass in the begun one."""
+    steps = round(delay_s / DYNAMICS_PERIOD_S)
+    return -(-steps // STEPS_PER_FRAME), steps % STEPS_PER_FRAME
+
+
+def _arriving(queue: Tensor, command: Tensor, late: int) -> tuple[list[Tensor], Tensor]:
+    """The commands that are obeyed during a frame, one, or two where the second arrives ``late`` steps into it."""
+    if queue.shape[1] == 0:
+        return [command], queue
+    waiting = torch.cat([queue, command[:, None]], dim=1)
+    return list(waiting[:, : 2 if late else 1].unbind(1)), waiting[:, 1:]
+
+
+def _roll_matrix(time_constant_s: float, late: int) -> Tensor:
+    """Speeds at the start and after every step, then the acceleration, from speed, acceleration and 1 or 2 commands."""
+    inputs = torch.eye(4 if late else 3, dtype=torch.float64)
+    speed, acceleration = inputs[0], inputs[1]
+    decay = math.exp(-DYNAMICS_PERIOD_S / time_constant_s)
+    columns = [speed]
+    for step in range(STEPS_PER_FRAME):
+        wanted = inputs[2] if step < late or not late else inputs[3]
+        missing = acceleration - wanted
+        speed = speed + DYNAMICS_PERIOD_S * wanted + time_constant_s * (1 - decay) * missing
+        acceleration = wanted + decay * missing
+        columns.append(speed)
+    return torch.stack([*columns, acceleration], dim=1)

@@ -3,7 +3,7 @@
 Truth for metrics, what the ``ground_truth`` assistant drives by, and labels for training, all from here. The lines along
 a road (its reference line, the marks to both sides) are traced once; a look ahead then is a handful of operations.
 
-Convention: ISO 8855; points of a line are complex numbers ``x + i y``, so that turning a frame is one multiplication.
+Convention: ISO 8855; x forward, y left.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import pad
 
 from simulator.geometry import Curve
-from simulator.roads.road import LEAD_IN_M, STEP_M, Profile, Road
+from simulator.roads.road import Road
 
 CAMERA_FOOT_M = 1.5
 """The frame that paths are given in: this far ahead of the rear axle, below the camera."""
@@ -36,36 +37,6 @@ _FAR_M = (1.0, 6.0)
 """A mark this far beyond the border of the ego lane is the next lane's other one."""
 
 _PAINTED_NOT = frozenset({"none", "curb", "grass"})
-
-
-def _extended(profile: Profile, count: int, step: float = 0.0) -> Profile:
-    """A profile continued evenly to ``count`` samples."""
-    more = np.arange(1, count - len(profile) + 1)
-    return np.concatenate([profile, profile[-1] + step * more])
-
-
-def stack_curves(
-    roads: Sequence[Road], dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu"
-) -> Curve:
-    """The reference lines of several roads as one batch; the shorter ones go on straight."""
-    count = max(len(road.x_m) for road in roads)
-    tables = []
-    for road in roads:
-        end = road.heading_rad[-1]
-        columns = (
-            _extended(road.x_m, count, STEP_M * math.cos(end)),
-            _extended(road.y_m, count, STEP_M * math.sin(end)),
-            _extended(road.heading_rad, count),
-            np.concatenate([road.curvature_per_m, np.zeros(count - len(road.x_m))]),
-        )
-        tables.append(np.stack(columns, axis=-1))
-    return Curve(torch.as_tensor(np.stack(tables), dtype=dtype, device=device), -LEAD_IN_M, STEP_M)
-
-
-def stack_profiles(profiles: Sequence[Profile], dtype: torch.dtype = torch.float64) -> Tensor:
-    """``(N, S)`` profiles of several roads, the shorter ones held at their last value."""
-    count = max(len(profile) for profile in profiles)
-    return torch.as_tensor(np.stack([_extended(profile, count) for profile in profiles]), dtype=dtype)
 
 
 def lane_marks(road: Road) -> NDArray[np.float64]:
@@ -96,15 +67,17 @@ def lane_marks(road: Road) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Lines:
-    """Lines along a batch of roads, sampled at the roads' own steps.
+    """Lines along a batch of roads, sampled at the roads' own steps and continued beyond their ends.
 
     Attributes:
-        table: ``(N, 3, L, S)`` complex: points x + iy, unit tangents, and curvature + i * (1 where the line exists).
+        table: ``(N, 2, 3, L, S + W)``: x and y of points, x and y of unit tangents, curvature and 1 where a line exists.
+        search: ``(N, 2, L + 1, S + W)``: x and y of points, and of the first line's tangents.
         start_m: arc length of the road at the first sample.
         step_m: arc length of the road between samples.
     """
 
     table: Tensor
+    search: Tensor
     start_m: float
     step_m: float
 
@@ -124,18 +97,20 @@ class Lines:
         difference = (
             torch.where(joined, d[..., 1:] - d[..., :-1], torch.zeros_like(d[..., 1:])) / curve.step_m
         )
-        sloped = torch.nn.functional.pad(difference, (1, 0)), torch.nn.functional.pad(difference, (0, 1))
-        slope = 0.5 * (sloped[0] + sloped[1])
+        slope = 0.5 * (pad(difference, (1, 0)) + pad(difference, (0, 1)))
         stretch = (1 - curvature * d).clamp_min(0.05)
         veer = torch.atan2(slope, stretch)
         # d(veer)/ds by central differences; on a line at constant offset it is zero and the curvature exact
-        turning = torch.nn.functional.pad(veer[..., 2:] - veer[..., :-2], (1, 1)) / (2 * curve.step_m)
+        turning = pad(veer[..., 2:] - veer[..., :-2], (1, 1)) / (2 * curve.step_m)
         bend = (curvature + turning) * torch.cos(veer) / stretch
-        point = torch.complex(x - d * torch.sin(heading), y + d * torch.cos(heading))
         angle = heading + veer
-        tangent = torch.complex(torch.cos(angle), torch.sin(angle))
-        table = torch.stack([point, tangent, torch.complex(bend, exists.to(bend.dtype))], dim=1)
-        return cls(table, curve.start_m, curve.step_m)
+        point = torch.stack([x - d * torch.sin(heading), y + d * torch.cos(heading)], dim=1)
+        tangent = torch.stack([torch.cos(angle), torch.sin(angle)], dim=1)
+        table = torch.stack([point, tangent, torch.stack([bend, exists.to(bend.dtype)], dim=1)], dim=2)
+        # room for a whole window after the last sample, so that none has to be cut
+        more = round((_WINDOW_BEHIND_M + _WINDOW_AHEAD_M) / curve.step_m)
+        table = torch.cat([table, table[..., -1:].expand(*table.shape[:-1], more)], dim=-1)
+        return cls(table, torch.cat([table[:, :, 0], table[:, :, 1, :1]], dim=2), curve.start_m, curve.step_m)
 
     @classmethod
     def around(cls, roads: Sequence[Road], curve: Curve) -> Lines:
@@ -184,36 +159,36 @@ def look_ahead(
     Returns:
         Lateral positions ``(N, L, D)``, differentiable in the frame's pose, and where they mean something.
     """
-    table = lines.table
-    batch, samples = len(x_m), table.shape[-1]
-    window = min(round((_WINDOW_BEHIND_M + _WINDOW_AHEAD_M) / lines.step_m), samples)
-    first = (
-        ((s_m.detach() - (lines.start_m + _WINDOW_BEHIND_M)) / lines.step_m).long().clamp(0, samples - window)
-    )
-    world = torch.arange(batch, device=first.device) if len(table) > 1 else torch.zeros_like(first)
-    near = table.unfold(-1, window, 1)[world, :, :, first]
-    turn = torch.polar(torch.ones_like(yaw_rad), -yaw_rad)[:, None, None]
-    origin = torch.complex(x_m, y_m)[:, None, None]
+    batch, window = len(x_m), round((_WINDOW_BEHIND_M + _WINDOW_AHEAD_M) / lines.step_m)
+    behind = round(_WINDOW_BEHIND_M / lines.step_m)
+    count = lines.table.shape[3]
+    cos, sin = torch.cos(yaw_rad), torch.sin(yaw_rad)
+    turn = torch.stack([cos, sin, -sin, cos], dim=1).unflatten(1, (2, 2))
+    origin = turn @ torch.stack([x_m, y_m], dim=1)[:, :, None]
     with torch.no_grad():
-        forward = ((near[:, 0] - origin) * turn).real
-        turned_away = (near[:, 1, 0] * turn[:, :, 0]).real < _TURNED_AWAY
-        # what lies behind the point does not count
-        turned_away = turned_away & (forward[:, 0] > 0)
-        beyond = torch.cummax(turned_away.to(torch.uint8), dim=1).values.bool()[:, None]
-        forward = forward.masked_fill(beyond, math.inf)
+        first = ((s_m - (lines.start_m + _WINDOW_BEHIND_M)) / lines.step_m).long()
+        first = first.clamp(0, lines.table.shape[-1] - window)
+        shared = len(lines.table) == 1
+        world = torch.zeros_like(first) if shared else torch.arange(batch, device=first.device)
+        near = lines.search.unfold(-1, window, 1)[world, :, :, first]
+        forward = (turn[:, :1] @ near.flatten(2)).unflatten(2, (count + 1, window))[:, 0]
+        # what lies behind the point does not count, but from where the road turns away nothing does
+        index = torch.arange(window, device=first.device)
+        away = (forward[:, count, behind:] < _TURNED_AWAY) & (forward[:, 0, behind:] > origin[:, 0])
+        last = torch.where(away, index[behind:] - 1, window - 1).amin(dim=1).clamp_min(0)[:, None, None]
+        forward = torch.cummax(forward[:, :count], dim=2).values
         # half a step early, the first sample that is ahead is the nearest one
-        probes = (distances_m - 0.5 * lines.step_m).expand(batch, near.shape[2], -1).contiguous()
-        index = torch.searchsorted(forward, probes)
-        last = (window - 1 - beyond.sum(dim=-1, keepdim=True)).clamp_min(0)
+        probes = (origin[:, 0] + (distances_m - 0.5 * lines.step_m))[:, None].expand(-1, count, -1)
+        index = torch.searchsorted(forward, probes.contiguous())
         held = index > last
-        index = torch.minimum(index, last)
-    found = near.gather(3, index[:, None].expand(-1, 3, -1, -1))
-    place = (found[:, 0] - origin) * turn
-    tangent = found[:, 1] * turn
-    ahead = torch.where(held, torch.zeros_like(place.real), distances_m - place.real)
+        index = torch.minimum(index, last) + first[:, None, None]
+    table = lines.table.expand(batch, -1, -1, -1, -1)
+    found = table.gather(4, index[:, None, None].expand(-1, 2, 3, -1, -1))
+    turned = (turn @ found[:, :, :2].flatten(2)).unflatten(2, (2, count, -1))
+    along, cosine, across, sine = turned.flatten(1, 2).unbind(1)
+    ahead = ((distances_m + origin[:, :1]) - along).masked_fill(held, 0.0)
+    curvature, exists = found[:, 0, 2], found[:, 1, 2]
     # an arc whose tangent has the sine a reaches, after a run h forward, the sine a + curvature * h
-    reached = (tangent.imag + found[:, 2].real * ahead).clamp(-0.999, 0.999)
-    rise = (
-        ahead * (tangent.imag + reached) / (tangent.real + torch.sqrt(1 - reached * reached)).clamp_min(1e-3)
-    )
-    return Ahead(place.imag + rise, found[:, 2].imag > 0.5, ~held)
+    reached = torch.addcmul(sine, curvature, ahead).clamp(-0.999, 0.999)
+    rise = ahead * (sine + reached) / (cosine + torch.sqrt(1 - reached * reached)).clamp_min(1e-3)
+    return Ahead(across + rise - origin[:, 1:], exists > 0.5, ~held)
