@@ -51,6 +51,7 @@ GROUND_TRUTH = Plugin(
     "Drives from the map: what perfect perception would do",
     "scenarios.factories:ground_truth",
     GroundTruthOptions,
+    reads_truth=True,
 )
 LANE_KEEPING = Plugin(
     "lane_keeping",

@@ -1,7 +1,7 @@
 """The ``dirtyroad`` command.
 
-Exit codes: 0 all criteria met, 1 a criterion not met, 2 invalid input, 3 infrastructure error. Results go to standard
-output (as one JSON object with ``--json``), everything else to standard error.
+Exit codes: 0 all criteria met, 1 a criterion not met, 2 invalid input, 3 infrastructure error. Results go to
+standard output (as one JSON object with ``--json``), everything else to standard error.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from importlib import import_module
 
 from simulator.world import InfrastructureError, InvalidInput
 
-COMMANDS = ("run", "validate", "list", "schema")
+COMMANDS = ("run", "validate", "list", "schema", "train", "check_assistant", "bench")
 """Modules of ``scenarios.commands``; each has ``add_parser(subparsers)`` and the function that it names."""
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lkas.driver import DriverAssistant, load_driver
 from lkas.ground_truth import GroundTruthAssistant
 from lkas.pilot import Pilot
-from scenarios.builtin import EmbeddedOptions, GroundTruthOptions
+from scenarios.builtin import EmbeddedOptions, GroundTruthOptions, LaneKeepingOptions
 from simulator.camera import CAMERAS
 from simulator.embedded import EmbeddedWorld, Start
 from simulator.scene import Scene
@@ -42,3 +43,10 @@ def ground_truth(
 ) -> GroundTruthAssistant:
     """The assistant that drives from the map."""
     return GroundTruthAssistant(Pilot(vehicle, latency_s))
+
+
+def lane_keeping(
+    options: LaneKeepingOptions, vehicle: VehicleParameters, latency_s: float
+) -> DriverAssistant:
+    """The shipped driver."""
+    return DriverAssistant(load_driver(options.weights), Pilot(vehicle, latency_s))

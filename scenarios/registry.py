@@ -57,6 +57,7 @@ class Plugin:
         options: the pydantic model of its options.
         extra: the extra of ``pip install dirtyroad[extra]`` that it needs, if any.
         max_batch: how many scenarios one world can step together (worlds only).
+        reads_truth: whether it drives from ``observation.truth`` (assistants only).
     """
 
     name: str
@@ -65,6 +66,7 @@ class Plugin:
     options: type[Options] = Options
     extra: str | None = None
     max_batch: int = 1
+    reads_truth: bool = False
 
     def load(self) -> Callable[..., Any]:
         """Import the implementation.
@@ -136,7 +138,7 @@ class Slot:
 
     def __get_pydantic_core_schema__(self, source: object, handler: object) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(
-            self._validate, serialization=core_schema.plain_serializer_function_ser_schema(Options.model_dump)
+            self.validate, serialization=core_schema.plain_serializer_function_ser_schema(Options.model_dump)
         )
 
     def __get_pydantic_json_schema__(
@@ -146,7 +148,8 @@ class Slot:
         options = [handler(plugin.options.__pydantic_core_schema__) for plugin in known.values()]
         return {"anyOf": [{"enum": list(known)}, *options]}
 
-    def _validate(self, value: object) -> Options:
+    def validate(self, value: object) -> Options:
+        """Options of whichever plugin ``value`` names."""
         if isinstance(value, Options):
             return value
         if isinstance(value, str):

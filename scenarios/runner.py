@@ -1,8 +1,9 @@
 """Runner: scenarios in, driving, recordings and verdicts out.
 
-Scenarios that differ only in their roads, looks, seeds and criteria are stepped together in one world, which keeps two
-cores busy. The order in which they were given is the order in which they come out, and the same list gives the same
-bytes. (Alone and in a batch a run agrees to 1e-4 m, not to the byte: batched arithmetic adds in another order.)
+Scenarios that differ only in their roads, looks, seeds and criteria are stepped together in one world, which
+keeps two cores busy. The order in which they were given is the order in which they come out, and the same list
+gives the same bytes. (Alone and in a batch a run agrees to 1e-4 m, not to the byte: batched arithmetic adds in
+another order.)
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import torch
 
 from lkas.perception import Assistant, Decision
 from scenarios import channels
-from scenarios.build import scene_of, start_of, vehicle_of
+from scenarios.build import check_buildable, scene_of, start_of, vehicle_of
 from scenarios.factories import Setting
 from scenarios.files import to_yaml
 from scenarios.metrics import MetricValue
@@ -144,6 +145,8 @@ def run_batch(scenarios: Sequence[Scenario], progress: Callable[[int], None]) ->
     cameras = dict.fromkeys(assistant.cameras)
     if first.record.wide_frames:
         cameras["wide"] = None
+    for scenario in scenarios:
+        check_buildable(scenario, scenario.name)
     scenes = [scene_of(scenario) for scenario in scenarios]
     setting = Setting(
         scenes, [start_of(scenario) for scenario in scenarios], vehicle_of(first), tuple(cameras)

@@ -11,6 +11,7 @@ the byte), ``recording.zip``, ``timing.json`` (what depends on the machine), ``e
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -132,8 +133,8 @@ def _replace(folder: Path, place: Path) -> None:
         try:
             folder.rename(place)
             return
-        except OSError:
-            if not place.exists():
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
             aside = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}.old."))
             try:

@@ -77,7 +77,7 @@ def test_a_third_partys_plugin_is_an_equal_citizen(monkeypatch: pytest.MonkeyPat
 
     known = {**plugins("assistants"), "shaky": SHAKY}
     monkeypatch.setattr(registry, "plugins", lambda group: known if group == "assistants" else {})
-    options = registry.Slot("assistants")._validate({"type": "shaky", "amount_m": 0.25})
+    options = registry.Slot("assistants").validate({"type": "shaky", "amount_m": 0.25})
     assert options == ShakyOptions(type="shaky", amount_m=0.25)
     schema = Scenario.model_json_schema()
     assert "amount_m" in str(schema["properties"]["assistant"])
