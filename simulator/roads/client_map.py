@@ -42,8 +42,8 @@ def client_map(name: str, root: ElementTree.Element, roads: dict[int, MapRoad]) 
     junctions = {junction.get("id") for junction in root.iterfind("junction")}
     for element, road in zip(root.iterfind("road"), roads.values(), strict=True):
         _drop_dead_links(element, road, roads, junctions)
-    for connection in root.iterfind("junction/connection"):
-        _drop_dead_lane_links(connection, roads)
+    for junction in root.iterfind("junction"):
+        _drop_dead_connections(junction, roads)
     header = root.find("header")
     if header is None:
         header = ElementTree.SubElement(root, "header", revMajor="1", revMinor="4")
@@ -91,14 +91,18 @@ def _drop_dead_links(
                     link.remove(target)
 
 
-def _drop_dead_lane_links(connection: ElementTree.Element, roads: dict[int, MapRoad]) -> None:
-    """Remove a junction connection's links between lanes of which one does not exist."""
-    edge = _edge(connection, "connectingRoad", roads)
-    incoming = roads.get(_id(connection.get("incomingRoad")))
-    for link in connection.findall("laneLink"):
-        known = incoming and any(_has_lane(section, link.get("from")) for section in incoming.sections)
-        if not (known and _has_lane(edge, link.get("to"))):
-            connection.remove(link)
+def _drop_dead_connections(junction: ElementTree.Element, roads: dict[int, MapRoad]) -> None:
+    """Remove a junction's connections to roads, and between lanes, that do not exist."""
+    for connection in junction.findall("connection"):
+        edge = _edge(connection, "connectingRoad", roads)
+        incoming = roads.get(_id(connection.get("incomingRoad")))
+        if edge is None or incoming is None:
+            junction.remove(connection)
+            continue
+        for link in connection.findall("laneLink"):
+            known = any(_has_lane(section, link.get("from")) for section in incoming.sections)
+            if not (known and _has_lane(edge, link.get("to"))):
+                connection.remove(link)
 
 
 def _edge(element: ElementTree.Element, key: str, roads: dict[int, MapRoad]) -> MapSection | None:
