@@ -1,8 +1,8 @@
 """From a desired curvature to a steering-wheel angle that the car can give.
 
-The angle comes from the car's own model (with understeer, where it has some). What the actuator or the lateral limits of
-the car do not allow is cut off here already, relative to the last command, as openpilot does: so no command winds up
-beyond what is possible, and the assistant knows that it is saturated.
+The angle comes from the car's own model (with understeer, where it has some). What the actuator or the lateral limits
+of the car do not allow is cut off here already, relative to the last command, as openpilot does: so no command winds
+up beyond what is possible, and the assistant knows that it is saturated.
 """
 
 from __future__ import annotations

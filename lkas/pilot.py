@@ -15,7 +15,7 @@ from torch import Tensor
 from lkas.controller import Controller
 from lkas.lead import LeadTrack
 from lkas.perception import Decision, Perception
-from lkas.planner import Planner, PlannerMemory, PlannerParameters, next_memory
+from lkas.planner import Planner, PlannerMemory, PlannerParameters
 from simulator.cruise import Cruise, CruiseParameters
 from simulator.vehicle import VehicleParameters
 from simulator.world import Command, Observation
@@ -91,11 +91,11 @@ class Pilot:
         curvature = self.vehicle.curvature_of(state.steering_rad, state.speed_mps)
         if self._steering_rad is None:
             self._steering_rad = state.steering_rad
-            memory = next_memory(memory, curvature)
+            memory = memory.after(curvature)
         slip = self.vehicle.slip_of(curvature, state.speed_mps)
         plan, memory = self.planner(perception, state.speed_mps, curvature, memory, slip)
         steering, saturated = self.controller(plan.curvature_per_m, state.speed_mps, self._steering_rad)
-        self._memory = next_memory(memory, self.vehicle.curvature_of(steering, state.speed_mps))
+        self._memory = memory.after(self.vehicle.curvature_of(steering, state.speed_mps))
         self._steering_rad = steering
         return Decision(
             Command(steering, self._accelerate(perception, observation)),

@@ -2,11 +2,11 @@
 
 Lane lines and path become cubic polynomials; they are blended by their probabilities into one polynomial to follow; a
 model-predictive controller over 2.5 s follows it. openpilot solves that problem with ACADO. Without its soft repulsion
-from the lane lines it is linear-quadratic: for a given speed its solution is one fixed linear map, computed here once for
-a table of speeds. So a plan is a few small tensor operations, batched over worlds and differentiable.
+from the lane lines it is linear-quadratic: for a given speed its solution is one fixed linear map, taken here from a
+table made once. So a plan is a few small tensor operations, batched over worlds and differentiable.
 
-Convention: perceptions are in the frame of the camera's foot, ``CAMERA_FOOT_M`` ahead of the rear axle; plans are for the
-rear axle, which is what the car is steered by. x forward, y left; polynomials have the lowest power first.
+Convention: perceptions are in the frame of the camera's foot, ``CAMERA_FOOT_M`` ahead of the rear axle; plans are for
+the rear axle, which is what the car is steered by. x forward, y left; polynomials have the lowest power first.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from lkas.perception import LEFT_NEAR, RIGHT_NEAR, Perception
 from simulator.roads.ahead import CAMERA_FOOT_M
@@ -59,14 +60,18 @@ class PlannerMemory:
     """What the planner remembers from frame to frame, each ``(N,)``.
 
     Attributes:
-        lane_width_m: slow average of the lane widths seen; NaN before the first.
+        lane_width_m: slow average of the lane widths seen; None before the first frame.
         certainty: in [0, 1], how much that average is believed.
         curvature_per_m: commanded in the last frame.
     """
 
-    lane_width_m: Tensor
+    lane_width_m: Tensor | None
     certainty: Tensor
     curvature_per_m: Tensor
+
+    def after(self, commanded_curvature_per_m: Tensor) -> PlannerMemory:
+        """The memory for the next frame, once it is known what was commanded in this one."""
+        return PlannerMemory(self.lane_width_m, self.certainty, commanded_curvature_per_m)
 
 
 @dataclass(frozen=True)
@@ -95,9 +100,10 @@ class Plan:
 def tracking_gains(parameters: PlannerParameters, speeds_mps: Tensor) -> Tensor:
     """Solve the linear-quadratic problem for several speeds.
 
-    States are the error e and heading error h relative to the path, and the curvature k; over each step k changes evenly,
-    dh/dt = v * (k - k_path) and de/dt = v * h, which keeps a car on any path that it is on already. Node by node, as
-    openpilot weights them, the sum of ``dt * (path e^2 + heading ((v+1) h)^2 + rate ((v+1) L dk/dt)^2)`` is least.
+    States are the error e and heading error h relative to the path, and the curvature k; over each step k changes
+    evenly, dh/dt = v * (k - k_path) and de/dt = v * h, which keeps a car on any path that it is on already. Node by
+    node, as openpilot weights them, ``dt * (path e^2 + heading ((v+1) h)^2 + rate ((v+1) L dk/dt)^2)`` adds up to the
+    cost.
 
     Args:
         parameters: costs, delay, wheelbase.
@@ -137,6 +143,17 @@ def tracking_gains(parameters: PlannerParameters, speeds_mps: Tensor) -> Tensor:
     return given[:, 3, controls:] + HORIZON_S[0] * rates[:, 0]
 
 
+def _on_headings(gains: Tensor, speeds_mps: Tensor, steps_s: Tensor) -> Tensor:
+    """The same linear form of e, the curvature now and soon, the 22 headings of the path at the nodes, and slip.
+
+    The heading error is slip less the path's first heading; a mean curvature is a difference of headings over a length.
+    """
+    per_length = gains[:, 4:] / (speeds_mps[:, None] * steps_s)
+    headings = pad(per_length, (1, 0)) - pad(per_length, (0, 1))
+    headings[:, 0] -= gains[:, 1]
+    return torch.cat([gains[:, :1], gains[:, 2:4], headings, gains[:, 1:2]], dim=1)
+
+
 class Planner:
     """Lane planner and lateral model-predictive controller.
 
@@ -146,7 +163,7 @@ class Planner:
         device: likewise.
     """
 
-    _FASTEST_MPS, _SPEED_STEP_MPS = 70.0, 0.25
+    _SLOWEST_MPS, _FASTEST_MPS, _PER_MPS = 1.0, 69.0, 4
 
     def __init__(
         self,
@@ -155,21 +172,37 @@ class Planner:
         device: torch.device | str = "cpu",
     ) -> None:
         self.parameters = p = parameters or PlannerParameters()
-        speeds = torch.arange(1.0, self._FASTEST_MPS, self._SPEED_STEP_MPS, dtype=torch.float64)
-        self._gains = tracking_gains(p, speeds).to(device=device, dtype=dtype)
+        count = round((self._FASTEST_MPS - self._SLOWEST_MPS) * self._PER_MPS) + 2
+        speeds = self._SLOWEST_MPS + torch.arange(count, dtype=torch.float64) / self._PER_MPS
         nodes = torch.tensor([0.0, p.delay_s, *(p.delay_s + t for t in HORIZON_S)], dtype=torch.float64)
-        self._nodes = nodes.to(device=device, dtype=dtype)
-        self._steps = (nodes[1:] - nodes[:-1]).to(device=device, dtype=dtype)
+        steps = nodes[1:] - nodes[:-1]
+        gains = _on_headings(tracking_gains(p, speeds), speeds, steps)
+        # how far fits reach: the plan looks no further, and a cubic cannot follow a bend for much longer
+        reach = (speeds * (p.fit_stretch * nodes[-1])).clamp_min(p.shortest_fit_m)[:, None]
+        u = DISTANCES_M / reach
         # as if a path were given at every metre, a point counts by the distance it stands for
-        spacing = torch.gradient(DISTANCES_M)[0]
-        self._distances = DISTANCES_M.to(device=device, dtype=dtype)
-        self._share = spacing.to(device=device, dtype=dtype)
-        self._powers = torch.arange(1, 4, dtype=dtype, device=device)
+        share = (1 - u * u).clamp_min(0.0) * torch.gradient(DISTANCES_M)[0]
+        moments = torch.stack([share * u**k for k in (2, 3, 4, 5, 6, 1, 2, 3)], dim=2)
+        like = torch.zeros(1, dtype=dtype, device=device)
+        self._gains, self._moments = gains.to(like), moments.to(like)
+        self._scales = torch.cat([reach**-1, reach**-2, reach**-3], dim=1).to(like)
+        self._nodes = nodes.to(like)
+        self._foot = torch.full_like(self._nodes, -CAMERA_FOOT_M)
+        self._derivative = torch.tensor([1.0, 2.0, 3.0]).to(like)
+        self._at_axle = (-((-CAMERA_FOOT_M) ** torch.arange(4.0)))[:, None].to(like)
+        middle = torch.zeros(len(nodes), len(steps))
+        middle.diagonal().fill_(0.5)
+        middle.diagonal(-1).fill_(0.5)
+        self._middle = middle.to(like)
+        self._travelled = (steps[:, None] * torch.ones(len(steps), len(nodes)).triu(1)).to(like)
+        self._sides = torch.tensor([1.0, -1.0]).to(like)
+        self._constant = torch.tensor([1.0, 0.0, 0.0, 0.0]).to(like)
+        self._one = torch.ones(()).to(like)
 
     def initial_memory(self, size: int) -> PlannerMemory:
         """Nothing seen yet, driving straight."""
         zero = self._nodes.new_zeros(size)
-        return PlannerMemory(torch.full_like(zero, math.nan), zero + 1.0, zero)
+        return PlannerMemory(None, zero + 1.0, zero)
 
     def __call__(
         self,
@@ -189,55 +222,54 @@ class Planner:
             slip_rad: ``(N,)`` from the car's axis to the course of its rear axle; None for a car that does not slip.
 
         Returns:
-            The plan, and a memory in which that command is still the last one's.
+            The plan, and the memory; see ``PlannerMemory.after``.
         """
-        speed = speed_mps.clamp(1.0, self._FASTEST_MPS - 1.0)
-        polys = self.fit(perception, speed)
-        d_poly, width, weight, memory = self._blend(polys, perception, speed, memory)
-        offset, heading, path = self._unroll(d_poly, speed)
-        if slip_rad is not None:
-            heading = heading + slip_rad
-        # within the delay the wheels get as far as they can towards what was commanded last
-        swing = (
-            self.parameters.delay_s * self.parameters.steering_rate_limit_radps / self.parameters.wheelbase_m
-        )
-        soon = curvature_per_m + (memory.curvature_per_m - curvature_per_m).clamp(-swing, swing)
-        inputs = torch.cat([torch.stack([offset, heading, curvature_per_m, soon], dim=1), path], dim=1)
-        place = (speed - 1.0) / self._SPEED_STEP_MPS
+        p = self.parameters
+        speed = speed_mps.clamp(self._SLOWEST_MPS, self._FASTEST_MPS)
+        place = (speed - self._SLOWEST_MPS) * self._PER_MPS
         below = place.detach().long()
+        polys = self._fit(perception, below)
+        d_poly, width, weight, memory = self._blend(polys, perception, speed, memory)
+        offset, headings = self._unroll(d_poly, speed[:, None])
+        # within the delay the wheels get as far as they can towards what was commanded last
+        swing = p.delay_s * p.steering_rate_limit_radps / p.wheelbase_m
+        soon = curvature_per_m + (memory.curvature_per_m - curvature_per_m).clamp(-swing, swing)
+        inputs = torch.cat([offset, curvature_per_m[:, None], soon[:, None], headings], dim=1)
         gains = torch.lerp(self._gains[below], self._gains[below + 1], (place - below)[:, None])
-        curvature = (gains * inputs).sum(dim=1)
-        return Plan(d_poly, polys, width, weight, curvature, offset, heading), memory
+        curvature = torch.linalg.vecdot(gains[:, :-1], inputs)
+        heading_error = -headings[:, 0]
+        if slip_rad is not None:
+            curvature = torch.addcmul(curvature, gains[:, -1], slip_rad)
+            heading_error = heading_error + slip_rad
+        return Plan(d_poly, polys, width, weight, curvature, offset[:, 0], heading_error), memory
 
     def fit(self, perception: Perception, speed_mps: Tensor) -> Tensor:
         """Cubic polynomials through path, left and right near line.
 
-        As in openpilot, each is pinned to its value at the camera's foot, and points weigh by 1 / std. How far the fit
-        reaches follows from the speed: the plan looks no further, and a cubic cannot follow a bend for much longer.
+        As in openpilot, each is pinned to its value at the camera's foot, and points weigh by 1 / std.
 
         Args:
             perception: of N worlds.
-            speed_mps: ``(N,)``.
+            speed_mps: ``(N,)`` sets how far ahead the fit reaches.
 
         Returns:
             ``(N, 3, 4)``.
         """
-        p = self.parameters
+        speed = speed_mps.detach().clamp(self._SLOWEST_MPS, self._FASTEST_MPS)
+        return self._fit(perception, ((speed - self._SLOWEST_MPS) * self._PER_MPS).long())
+
+    def _fit(self, perception: Perception, bucket: Tensor) -> Tensor:
         near = slice(LEFT_NEAR, RIGHT_NEAR + 1)
-        y = torch.cat([perception.path_y_m[:, None], perception.lane_y_m[:, near]], dim=1).to(
-            self._nodes.dtype
-        )
-        std = torch.cat([perception.path_std_m[:, None], perception.lane_std_m[:, near]], dim=1).to(y.dtype)
-        reach = (speed_mps * (p.fit_stretch * self._nodes[-1])).clamp_min(p.shortest_fit_m)[:, None]
-        u = self._distances / reach
-        window = (1 - u * u).clamp_min(0.0) * self._share
-        powers = u[..., None] ** self._powers
-        weighted = (window[:, None] / (std * std))[..., None] * powers[:, None]
-        transposed = weighted.transpose(-1, -2)
+        y = torch.cat([perception.path_y_m[:, None], perception.lane_y_m[:, near]], dim=1).to(self._one)
+        std = torch.cat([perception.path_std_m[:, None], perception.lane_std_m[:, near]], dim=1).to(self._one)
+        certainty = std**-2
         pinned = y[..., :1]
-        solution = torch.linalg.solve(transposed @ powers[:, None], transposed @ (y - pinned)[..., None])
-        scaled = solution[..., 0] / (reach**self._powers)[:, None]
-        return torch.cat([pinned, scaled], dim=-1)
+        moments = self._moments[bucket]
+        powers = certainty @ moments[..., :5]
+        values = (certainty * (y - pinned)) @ moments[..., 5:]
+        # the normal matrix of a polynomial fit has the sum of u**(i + j) in row i and column j
+        solution = torch.linalg.solve(powers.unfold(2, 3, 1), values[..., None])[..., 0]
+        return torch.cat([pinned, solution * self._scales[bucket][:, None]], dim=2)
 
     def _blend(
         self, polys: Tensor, perception: Perception, speed_mps: Tensor, memory: PlannerMemory
@@ -245,47 +277,37 @@ class Planner:
         """openpilot 0.6.6's LanePlanner: what to follow, the lane width, the weight of the lines, the new memory."""
         p = self.parameters
         beside = polys[:, 1:, 0]
-        seen = perception.lane_prob[:, LEFT_NEAR : RIGHT_NEAR + 1].to(beside.dtype)
-        both = seen[:, 0] * seen[:, 1]
-        width = (beside[:, 0] - beside[:, 1]).abs()
-        # openpilot starts from an assumed width; here the first sight replaces it, as far as both lines are seen
-        first = torch.lerp(torch.full_like(width, p.initial_lane_width_m), width, both)
-        average = torch.where(torch.isnan(memory.lane_width_m), first, memory.lane_width_m)
-        average = torch.lerp(average, width, 0.005)
-        certainty = memory.certainty + 0.05 * (both - memory.certainty)
-        usual = 2.8 + (0.7 / 31.0) * speed_mps.clamp(0.0, 31.0)
+        seen = perception.lane_prob[:, LEFT_NEAR : RIGHT_NEAR + 1].to(self._one)
+        both = seen.prod(dim=1)
+        width = (beside @ self._sides).abs()
+        if memory.lane_width_m is None:
+            # openpilot starts from an assumed width; here the first sight replaces it, as far as both lines are seen
+            average = p.initial_lane_width_m + both * (width - p.initial_lane_width_m)
+        else:
+            average = torch.lerp(memory.lane_width_m, width, 0.005)
+        certainty = torch.lerp(memory.certainty, both, 0.05)
+        usual = 2.8 + (0.7 / 31.0) * speed_mps.clamp_max(31.0)
         lane_width = torch.lerp(usual, average, certainty).clamp_max(p.max_lane_width_m)
         # a line that starts far to the side is hardly the ego lane's
-        prob = seen * ((2.5 - beside.abs()) * 2.0).clamp(0.0, 1.0)
+        prob = seen * (5.0 - 2.0 * beside.abs()).clamp(0.0, 1.0)
         total = prob.sum(dim=1)
-        weight = total - prob[:, 0] * prob[:, 1]
-        lines = (prob[..., None] * polys[:, 1:]).sum(dim=1)
-        shift = 0.5 * lane_width * (prob[:, 1] - prob[:, 0])
-        lines = (lines + torch.nn.functional.pad(shift[:, None], (0, 3))) / (total + 1e-4)[:, None]
+        weight = total - prob.prod(dim=1)
+        centres = polys[:, 1:] - (0.5 * self._sides[:, None] * lane_width[:, None, None]) * self._constant
+        lines = (prob[:, None] @ centres)[:, 0] / (total + 1e-4)[:, None]
         d_poly = torch.lerp(polys[:, 0], lines, weight[:, None])
         return d_poly, lane_width, weight, PlannerMemory(average, certainty, memory.curvature_per_m)
 
-    def _unroll(self, d_poly: Tensor, speed_mps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Error and heading error of the rear axle, and the mean curvature of the path over every step ``(N, 21)``.
+    def _unroll(self, d_poly: Tensor, speed_mps: Tensor) -> tuple[Tensor, Tensor]:
+        """Error of the rear axle ``(N, 1)``, and headings of the path at the nodes ``(N, 22)``.
 
-        Headings, not positions, are what a path is reduced to: so it stays right where small angles would not do.
+        The nodes are equal times apart along the path, not along x: so the plan stays right where a path turns far.
         """
-        c0, c1, c2, c3 = d_poly[:, :, None].unbind(dim=1)
-        travel = speed_mps[:, None] * self._steps
+        linear, square, cube = (d_poly[:, 1:] * self._derivative).split(1, dim=1)
 
         def slope(x: Tensor) -> Tensor:
-            return c1 + x * (2 * c2 + 3 * c3 * x)
+            return torch.addcmul(linear, x, torch.addcmul(square, x, cube))
 
-        flat = slope(speed_mps[:, None] * self._nodes - CAMERA_FOOT_M)
-        forward = travel * torch.rsqrt(1 + (0.5 * (flat[:, 1:] + flat[:, :-1])) ** 2)
-        x = torch.nn.functional.pad(torch.cumsum(forward, dim=1), (1, 0)) - CAMERA_FOOT_M
-        heading = torch.atan(slope(x))
-        start = x[:, :1]
-        beside = c0 + start * (c1 + start * (c2 + start * c3))
-        offset = -(beside * torch.cos(heading[:, :1]))[:, 0]
-        return offset, -heading[:, 0], (heading[:, 1:] - heading[:, :-1]) / travel
-
-
-def next_memory(memory: PlannerMemory, commanded_curvature_per_m: Tensor) -> PlannerMemory:
-    """The memory for the next frame, once it is known what was commanded."""
-    return PlannerMemory(memory.lane_width_m, memory.certainty, commanded_curvature_per_m)
+        middle = slope(torch.addcmul(self._foot, speed_mps, self._nodes)) @ self._middle
+        run = torch.rsqrt(torch.addcmul(self._one, middle, middle)) @ self._travelled
+        headings = torch.atan(slope(torch.addcmul(self._foot, speed_mps, run)))
+        return (d_poly @ self._at_axle) * torch.cos(headings[:, :1]), headings

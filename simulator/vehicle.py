@@ -167,8 +167,8 @@ PRESETS: dict[str, VehicleParameters] = {
         steering_rate_limit_radps=math.inf, max_lateral_acceleration_mps2=3.0, max_lateral_jerk_mps3=5.0
     ),
 }
-"""``openpilot_0_6`` is the car of the dirty-road-patch evaluation (0.25 degrees per 10 ms); ``iso_11270`` has the lateral
-limits of that standard, which today's openpilot keeps."""
+"""``openpilot_0_6`` is the car of the dirty-road-patch evaluation (0.25 degrees per 10 ms); ``iso_11270`` has the
+lateral limits of that standard, which today's openpilot keeps."""
 
 
 def preset(name: str) -> VehicleParameters:

@@ -1,7 +1,7 @@
 """What lies ahead of a car: the lane centre and the lane marks in the car's own frame, exactly.
 
-Truth for metrics, what the ``ground_truth`` assistant drives by, and labels for training, all from here. The lines along
-a road (its reference line, the marks to both sides) are traced once; a look ahead then is a handful of operations.
+Truth for metrics, what the ``ground_truth`` assistant drives by, and labels for training, all from here. The lines
+along a road (its reference line, the marks to both sides) are traced once; a look ahead then is a few operations.
 
 Convention: ISO 8855; x forward, y left.
 """
@@ -70,7 +70,7 @@ class Lines:
     """Lines along a batch of roads, sampled at the roads' own steps and continued beyond their ends.
 
     Attributes:
-        table: ``(N, 2, 3, L, S + W)``: x and y of points, x and y of unit tangents, curvature and 1 where a line exists.
+        table: ``(N, 2, 3, L, S + W)``: x, y of points, x, y of unit tangents, curvature and 1 where a line exists.
         search: ``(N, 2, L + 1, S + W)``: x and y of points, and of the first line's tangents.
         start_m: arc length of the road at the first sample.
         step_m: arc length of the road between samples.
