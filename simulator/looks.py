@@ -1,4 +1,4 @@
-"""What cars and barriers look like: solids of flat faces, and a paint for every face.
+"""What cars and barriers look like: solids of flat faces, and a small painting for every face.
 
 Convention: an object's own frame has x forward, y left, z up, its origin on the road under its centre; solids are given
 in shares of its length, width and height. On a face, u runs from left to right and v from bottom to top, both from 0 to
@@ -7,73 +7,86 @@ in shares of its length, width and height. On a face, u runs from left to right 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
+Color = tuple[float, float, float]
 Corner = tuple[float, float, float]
 
+TEXTURE_ROWS, TEXTURE_COLUMNS, TEXTURE_LEVELS = 64, 160, 5
+"""Texels of a face in full detail, and how often each side can be halved (0 to 4 times)."""
 
-@dataclass(frozen=True)
-class Canvas:
-    """The pixels of one face that is being painted.
+
+class Panel:
+    """A face that is being painted.
 
     Attributes:
-        u: ``(h, w)`` across the face, 0 left to 1 right.
-        v: ``(h, w)`` up the face, 0 to 1.
-        soft_u: what one pixel covers of u, for anti-aliased edges; a scalar tensor.
-        soft_v: the same for v.
-        aspect: width of the face over its height.
-        color: ``(3,)`` the object's colour.
-        night: 0 by day to 1 when lamps are lit.
+        fixed: ``(3, h, w)`` colours that every object of the kind has.
+        coat: ``(h, w)`` how much of the object's own colour is added.
+        glow: ``(h, w)`` 1 where a lamp is.
+        opaque: ``(h, w)`` 0 where one looks through.
     """
 
-    u: Tensor
-    v: Tensor
-    soft_u: Tensor
-    soft_v: Tensor
-    aspect: Tensor
-    color: Tensor
-    night: float
+    def __init__(self) -> None:
+        self.v, self.u = torch.meshgrid(
+            1 - (torch.arange(TEXTURE_ROWS) + 0.5) / TEXTURE_ROWS,
+            (torch.arange(TEXTURE_COLUMNS) + 0.5) / TEXTURE_COLUMNS,
+            indexing="ij",
+        )
+        self.fixed = torch.zeros(3, TEXTURE_ROWS, TEXTURE_COLUMNS)
+        self.coat = torch.zeros_like(self.u)
+        self.glow = torch.zeros_like(self.u)
+        self.opaque = torch.ones_like(self.u)
+
+    def coated(self, low: float, high: float) -> Panel:
+        """Paint all over with the object's colour, its brightness running from ``low`` at the bottom to ``high``."""
+        self.coat = low + (high - low) * self.v
+        return self
+
+    def over(self, share: Tensor, color: Color) -> Panel:
+        """Paint with a colour where ``share`` is 1."""
+        self.fixed = torch.lerp(self.fixed, torch.tensor(color)[:, None, None], share)
+        self.coat = self.coat * (1 - share)
+        return self
+
+    def lamp(self, share: Tensor, color: Color) -> Panel:
+        """Paint something that shines by night."""
+        self.glow = torch.maximum(self.glow, share)
+        return self.over(share, color)
 
     def across(self, low: float, high: float) -> Tensor:
-        """``(h, w)`` share of every pixel with u in [low, high]."""
-        return _between(self.u, low, high, self.soft_u)
+        """1 where u lies in [low, high]."""
+        return _between(self.u, low, high, 1 / TEXTURE_COLUMNS)
 
     def up(self, low: float, high: float) -> Tensor:
-        """``(h, w)`` share of every pixel with v in [low, high]."""
-        return _between(self.v, low, high, self.soft_v)
+        """1 where v lies in [low, high]."""
+        return _between(self.v, low, high, 1 / TEXTURE_ROWS)
 
     def both_sides(self, low: float, high: float) -> Tensor:
-        """``(h, w)`` the same as ``across``, mirrored about the middle of the face."""
+        """As ``across``, mirrored about the middle."""
         return self.across(low, high) + self.across(1 - high, 1 - low)
 
-    def disc(self, u: float, v: float, radius: float) -> Tensor:
-        """``(h, w)`` share of every pixel in a circle; the radius is a share of the face's height."""
-        distance = torch.sqrt(((self.u - u) * self.aspect) ** 2 + (self.v - v) ** 2 + 1e-9)
-        return ((radius - distance) / self.soft_v + 0.5).clamp(0, 1)
+    def ellipse(self, u: float, v: float, radius_u: float, radius_v: float) -> Tensor:
+        """1 in an ellipse."""
+        distance = torch.sqrt(((self.u - u) / radius_u) ** 2 + ((self.v - v) / radius_v) ** 2)
+        return ((1 - distance) * radius_v * TEXTURE_ROWS + 0.5).clamp(0, 1)
 
 
-@dataclass(frozen=True)
-class Painted:
-    """``rgb (3, h, w)`` reflects light, ``glow (3, h, w)`` is light of its own, ``alpha (h, w)`` how opaque it is."""
-
-    rgb: Tensor
-    glow: Tensor | None = None
-    alpha: Tensor | None = None
-
-
-Paint = Callable[[Canvas], Painted]
+def _between(x: Tensor, low: float, high: float, soft: float) -> Tensor:
+    return (((x - low) / soft + 0.5).clamp(0, 1) + ((high - x) / soft + 0.5).clamp(0, 1) - 1).clamp_min(0)
 
 
 @dataclass(frozen=True)
 class Face:
-    """A flat face: corners bottom left, bottom right, top right, top left as seen from outside, and its paint."""
+    """A flat face: corners bottom left, bottom right, top right, top left as seen from outside, and its painter."""
 
     corners: tuple[Corner, Corner, Corner, Corner]
-    paint: Paint
+    painter: Callable[[Panel], Panel]
 
 
 @dataclass(frozen=True)
@@ -88,7 +101,7 @@ def tapered(
     bottom: tuple[float, float, float],
     top: tuple[float, float, float],
     heights: tuple[float, float],
-    paints: dict[str, Paint],
+    painters: dict[str, Callable[[Panel], Panel]],
 ) -> Solid:
     """A box whose top may be smaller than its bottom.
 
@@ -96,7 +109,7 @@ def tapered(
         bottom: rear x, front x and half width of the lower edge, in shares.
         top: the same of the upper edge.
         heights: z of the lower and the upper edge, in shares.
-        paints: by ``rear``, ``front``, ``side``, ``top``; a face without paint is left out.
+        painters: by ``rear``, ``front``, ``side``, ``top``; a face without one is left out.
     """
     (rear, front, half), (top_rear, top_front, top_half), (low, high) = bottom, top, heights
     faces = {
@@ -109,7 +122,7 @@ def tapered(
                 (front, half, low),
                 (top_front, top_half, high),
                 (top_front, -top_half, high),
-            )
+            ),
         ],
         "side": [
             ((front, half, low), (rear, half, low), (top_rear, top_half, high), (top_front, top_half, high)),
@@ -129,98 +142,86 @@ def tapered(
             )
         ],
     }
-    return Solid(tuple(Face(c, paint) for name, paint in paints.items() for c in faces[name]), low)
+    return Solid(
+        tuple(Face(corners, paint) for name, paint in painters.items() for corners in faces[name]), low
+    )
 
 
-def _between(x: Tensor, low: float, high: float, soft: Tensor) -> Tensor:
-    return (((x - low) / soft + 0.5).clamp(0, 1) + ((high - x) / soft + 0.5).clamp(0, 1) - 1).clamp_min(0)
+_TYRE: Color = (0.05, 0.05, 0.055)
+_GLASS: Color = (0.10, 0.12, 0.14)
+_SKY_IN_GLASS: Color = (0.28, 0.30, 0.32)
+_TRIM: Color = (0.07, 0.07, 0.075)
+_PLATE: Color = (0.88, 0.88, 0.84)
+_TAIL_LIGHT: Color = (0.60, 0.05, 0.05)
+_HEADLIGHT: Color = (0.85, 0.87, 0.90)
+_WHITE: Color = (0.80, 0.80, 0.78)
 
 
-def _coat(canvas: Canvas, low: float, high: float) -> Tensor:
-    """``(3, h, w)`` the object's colour, its brightness running from ``low`` at the bottom to ``high`` at the top."""
-    return canvas.color[:, None, None] * (low + (high - low) * canvas.v.clamp(0, 1))
+def _rear(panel: Panel) -> Panel:
+    panel.coated(0.55, 0.85)
+    panel.over(0.5 * panel.up(0.44, 0.47), _TRIM)  # gap between boot lid and bumper
+    panel.over(panel.across(0.10, 0.90) * panel.up(0.0, 0.14), _TRIM)
+    panel.over(panel.across(0.36, 0.64) * panel.up(0.52, 0.70), _PLATE)
+    return panel.lamp(panel.both_sides(0.015, 0.20) * panel.up(0.56, 0.84), _TAIL_LIGHT)
 
 
-def _over(rgb: Tensor, share: Tensor, color: tuple[float, float, float]) -> Tensor:
-    return torch.lerp(rgb, rgb.new_tensor(color)[:, None, None], share)
+def _front(panel: Panel) -> Panel:
+    panel.coated(0.60, 0.90)
+    panel.over(panel.across(0.27, 0.73) * panel.up(0.45, 0.75), _TRIM)  # grille
+    panel.over(panel.across(0.15, 0.85) * panel.up(0.04, 0.20), _TRIM)
+    panel.over(panel.across(0.37, 0.63) * panel.up(0.24, 0.38), _PLATE)
+    return panel.lamp(panel.both_sides(0.03, 0.22) * panel.up(0.55, 0.80), _HEADLIGHT)
 
 
-def _lamps(share: Tensor, color: tuple[float, float, float], night: float) -> Tensor:
-    return share * share.new_tensor(color)[:, None, None] * night
+def _flank(panel: Panel) -> Panel:
+    panel.coated(0.50, 0.85)
+    panel.over(0.4 * panel.up(0.62, 0.66), _TRIM)
+    wheels = panel.ellipse(0.19, 0.02, 0.08, 0.52) + panel.ellipse(0.81, 0.02, 0.08, 0.52)
+    return panel.over((wheels + panel.up(0.0, 0.08)).clamp(max=1), _TYRE)
 
 
-_TYRE = (0.05, 0.05, 0.055)
-_GLASS = (0.10, 0.12, 0.14)
-_TRIM = (0.07, 0.07, 0.075)
-_PLATE = (0.88, 0.88, 0.84)
-_TAIL_LIGHT = (0.60, 0.05, 0.05)
-_HEADLIGHT = (0.85, 0.87, 0.90)
+def _deck(panel: Panel) -> Panel:
+    return panel.coated(1.05, 1.05)
 
 
-def _rear(canvas: Canvas) -> Painted:
-    rgb = _coat(canvas, 0.55, 0.85)
-    rgb = _over(rgb, 0.5 * canvas.up(0.44, 0.47), _TRIM)  # gap between boot lid and bumper
-    rgb = _over(rgb, canvas.across(0.10, 0.90) * canvas.up(0.0, 0.14), _TRIM)
-    rgb = _over(rgb, canvas.across(0.36, 0.64) * canvas.up(0.52, 0.70), _PLATE)
-    lights = canvas.both_sides(0.015, 0.20) * canvas.up(0.56, 0.84)
-    rgb = _over(rgb, lights, _TAIL_LIGHT)
-    return Painted(rgb, _lamps(lights, (0.85, 0.10, 0.07), canvas.night))
-
-
-def _front(canvas: Canvas) -> Painted:
-    rgb = _coat(canvas, 0.60, 0.90)
-    rgb = _over(rgb, canvas.across(0.27, 0.73) * canvas.up(0.45, 0.75), _TRIM)  # grille
-    rgb = _over(rgb, canvas.across(0.15, 0.85) * canvas.up(0.04, 0.20), _TRIM)
-    rgb = _over(rgb, canvas.across(0.37, 0.63) * canvas.up(0.24, 0.38), _PLATE)
-    lights = canvas.both_sides(0.03, 0.22) * canvas.up(0.55, 0.80)
-    rgb = _over(rgb, lights, _HEADLIGHT)
-    return Painted(rgb, _lamps(lights, (1.0, 0.97, 0.88), canvas.night))
-
-
-def _flank(canvas: Canvas) -> Painted:
-    rgb = _coat(canvas, 0.50, 0.85)
-    rgb = _over(rgb, 0.4 * canvas.up(0.62, 0.66), _TRIM)
-    wheels = canvas.disc(0.19, 0.02, 0.52) + canvas.disc(0.81, 0.02, 0.52)
-    rgb = _over(rgb, (wheels + canvas.up(0.0, 0.08)).clamp(max=1), _TYRE)
-    return Painted(rgb)
-
-
-def _deck(canvas: Canvas) -> Painted:
-    return Painted(_coat(canvas, 1.05, 1.05))
-
-
-def _window(canvas: Canvas) -> Painted:
+def _window(panel: Panel) -> Panel:
     """A rear window or a windscreen in its frame; the glass mirrors some sky towards its top."""
-    glass = canvas.across(0.10, 0.90) * canvas.up(0.06, 0.84)
-    rgb = _over(_coat(canvas, 0.85, 1.0), glass, _GLASS)
-    return Painted(rgb + 0.14 * glass * canvas.v.clamp(0, 1) ** 2)
+    panel.coated(0.85, 1.0)
+    glass = panel.across(0.10, 0.90) * panel.up(0.06, 0.84)
+    return panel.over(glass, _GLASS).over(glass * panel.v**2, _SKY_IN_GLASS)
 
 
-def _side_windows(canvas: Canvas) -> Painted:
-    glass = (canvas.across(0.14, 0.48) + canvas.across(0.52, 0.86)) * canvas.up(0.06, 0.86)
-    return Painted(_over(_coat(canvas, 0.85, 0.95), glass, _GLASS))
+def _side_windows(panel: Panel) -> Panel:
+    glass = (panel.across(0.14, 0.48) + panel.across(0.52, 0.86)) * panel.up(0.06, 0.86)
+    return panel.coated(0.85, 0.95).over(glass, _GLASS)
 
 
-def _wheels_from_behind(canvas: Canvas) -> Painted:
-    tyres = canvas.both_sides(0.02, 0.15)
-    return Painted(_over(0 * _coat(canvas, 1, 1), tyres, _TYRE), alpha=tyres)
+def _wheels_from_behind(panel: Panel) -> Panel:
+    panel.opaque = panel.both_sides(0.02, 0.15)
+    return panel.over(panel.opaque, _TYRE)
 
 
-def _wheels_from_the_side(canvas: Canvas) -> Painted:
-    tyres = canvas.across(0.12, 0.26) + canvas.across(0.74, 0.88)
-    return Painted(_over(0 * _coat(canvas, 1, 1), tyres, _TYRE), alpha=tyres)
+def _wheels_from_the_side(panel: Panel) -> Panel:
+    panel.opaque = panel.both_sides(0.12, 0.26)
+    return panel.over(panel.opaque, _TYRE)
 
 
-def _concrete(canvas: Canvas) -> Painted:
-    """A barrier: the object's colour in slanted bands on white."""
-    bands = torch.sin(2 * torch.pi * (canvas.u * canvas.aspect + 0.5 * canvas.v))
-    share = (bands / (2 * torch.pi * canvas.aspect * canvas.soft_u) + 0.5).clamp(0, 1)
-    white = _over(_coat(canvas, 1, 1), torch.ones_like(canvas.v), (0.80, 0.80, 0.78))
-    return Painted((share * _coat(canvas, 1, 1) + (1 - share) * white) * (0.7 + 0.3 * canvas.v.clamp(0, 1)))
+def _barrier(bands: int) -> Callable[[Panel], Panel]:
+    """White with slanted bands of the object's colour, darker towards the ground."""
+
+    def paint(panel: Panel) -> Panel:
+        wave = torch.sin(2 * torch.pi * (bands * panel.u + 0.5 * panel.v))
+        share = (wave * TEXTURE_COLUMNS / (2 * torch.pi * bands) + 0.5).clamp(0, 1)
+        panel.coated(1, 1).over(share, _WHITE)
+        shade = 0.7 + 0.3 * panel.v
+        panel.fixed, panel.coat = panel.fixed * shade, panel.coat * shade
+        return panel
+
+    return paint
 
 
-def _concrete_top(canvas: Canvas) -> Painted:
-    return Painted(_over(_coat(canvas, 1, 1), torch.ones_like(canvas.v), (0.78, 0.78, 0.76)))
+def _barrier_top(panel: Panel) -> Panel:
+    return panel.over(torch.ones_like(panel.u), _WHITE)
 
 
 LOOKS: dict[str, tuple[Solid, ...]] = {
@@ -241,8 +242,29 @@ LOOKS: dict[str, tuple[Solid, ...]] = {
     "barrier": (
         tapered(
             (-0.5, 0.5, 0.5), (-0.5, 0.5, 0.22), (0.0, 1.0),
-            {"rear": _concrete, "front": _concrete, "side": _concrete, "top": _concrete_top},
+            {"rear": _barrier(1), "front": _barrier(1), "side": _barrier(8), "top": _barrier_top},
         ),
     ),
 }  # fmt: skip
-"""Solids of every kind of object, in the order in which they are painted when seen from above their lower edges."""
+"""Solids of every kind of object."""
+
+Textures = Sequence[Sequence[Tensor]]
+
+
+@cache
+def textures(kind: str, dtype: torch.dtype, device: torch.device) -> Textures:
+    """Paintings of all faces of a kind, in the order of its solids.
+
+    Returns:
+        ``[i][j]``: columns halved i times and rows j times, ``(F, 6, h, w)`` with channels fixed RGB, coat, glow,
+        opacity. All but opacity are multiplied by it, so that they can be averaged.
+    """
+    panels = [face.painter(Panel()) for solid in LOOKS[kind] for face in solid.faces]
+    faces = [
+        torch.cat([p.fixed, torch.stack([p.coat, p.glow, torch.ones_like(p.u)])]) * p.opaque for p in panels
+    ]
+    full = torch.stack(faces).to(device, dtype)
+    return [
+        [functional.avg_pool2d(full, (1 << j, 1 << i)) for j in range(TEXTURE_LEVELS)]
+        for i in range(TEXTURE_LEVELS)
+    ]

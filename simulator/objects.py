@@ -11,10 +11,11 @@ from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from simulator.camera import Camera, rotation_matrix
 from simulator.geometry import rotate
-from simulator.looks import LOOKS, Canvas, Face, Painted, Solid
+from simulator.looks import LOOKS, TEXTURE_COLUMNS, TEXTURE_LEVELS, TEXTURE_ROWS, Solid, Textures, textures
 from simulator.weather import Light
 from simulator.world import VehicleState
 
@@ -27,6 +28,7 @@ _NEAR_M = 0.3
 _SHADOW_M = 0.35
 _EDGE_ON_M = 0.01
 _BEAM_M = 18.0
+_LAMP = 1.4
 _UNIT_BOX = [(x, y, z) for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (0.0, 1.0)]
 _BOX_EDGES = [(a, b) for a in range(8) for b in (a ^ 1, a ^ 2, a ^ 4) if a < b]
 
@@ -169,11 +171,14 @@ def draw_boxes(
     if not jobs:
         return image
     drawn = image.clone()
-    faces = {kind: _project_faces(LOOKS[kind], size, to_pixel, eye) for kind in set(boxes.kinds)}
+    kinds = {boxes.kinds[k] for _, k, _ in jobs}
+    faces = {kind: _project_faces(LOOKS[kind], size, to_pixel, eye) for kind in kinds}
+    paintings = {kind: textures(kind, image.dtype, image.device) for kind in kinds}
     for world, k, window in jobs:
+        kind = boxes.kinds[k]
         brush = _Brush(drawn[world], window, distance[world, k], lights[world])
         brush.shade(to_pixel[world, k], size[world, k])
-        brush.paint(LOOKS[boxes.kinds[k]], faces[boxes.kinds[k]].of(world, k), boxes.color[world, k])
+        brush.paint(LOOKS[kind], faces[kind].of(world, k), paintings[kind], boxes.color[world, k])
         brush.finish()
     return drawn
 
@@ -223,17 +228,15 @@ class _Faces:
     Attributes:
         forms: ``(..., 7, 3)`` linear forms over (u, v, 1) of a pixel: signed distances [px] to the left, right, lower
             and upper edge; then the face's own u and v, and 1, all three divided by depth.
-        soft: ``(..., 2)`` how much of the face's u and v a pixel covers at its middle.
+        detail: ``(..., 2)`` int, how often columns and rows of its texture are halved.
         widening: ``(...)`` a face may be a trapezoid: its half width is 0.5 + widening * v.
-        aspect: ``(...)`` width over height.
         facing: ``(...)`` bool, turned towards the camera.
         below_eye: ``(...)`` bool, its lower edge lies below the camera.
     """
 
     forms: Tensor
-    soft: Tensor
+    detail: Tensor
     widening: Tensor
-    aspect: Tensor
     facing: Tensor
     below_eye: Tensor
 
@@ -261,11 +264,11 @@ def _project_faces(solids: Sequence[Solid], size: Tensor, to_pixel: Tensor, eye:
     gradient = (from_pixel[..., :2, :2] - 0.5 * from_pixel[..., 2:, :2]) * middle.clamp_min(_NEAR_M)[
         ..., None, None
     ]
+    texels = torch.linalg.norm(gradient, dim=-1).detach() * size.new_tensor([TEXTURE_COLUMNS, TEXTURE_ROWS])
     return _Faces(
         forms=torch.cat([edges, from_pixel], -2),
-        soft=torch.linalg.norm(gradient, dim=-1).clamp(1e-4, 2.0),
+        detail=texels.clamp(1, 2 ** (TEXTURE_LEVELS - 1)).log2().round().long(),
         widening=widening,
-        aspect=torch.linalg.norm(right, dim=-1) / torch.linalg.norm(up, dim=-1),
         facing=facing,
         below_eye=corners[..., 0, 2] < eye[:, :, None, 2],
     )
@@ -311,59 +314,55 @@ class _Brush:
         fade = (0.5 - across / (2 * _SHADOW_M)).clamp(0, 1) * (0.5 - along / (2 * _SHADOW_M)).clamp(0, 1)
         self.crop = self.crop * (1 - 0.75 * self.clear * fade * (inverse_depth > 0))
 
-    def paint(self, solids: Sequence[Solid], faces: _Faces, color: Tensor) -> None:
+    def paint(self, solids: Sequence[Solid], faces: _Faces, paintings: Textures, color: Tensor) -> None:
         """Paint the solids, those first that the others hide."""
-        facing = faces.facing.tolist()
-        below_eye = faces.below_eye.tolist()
         values = self._evaluate(faces.forms[faces.facing])
-        coverage = (
-            _inside(values[:, 0], values[:, 1]) * _inside(values[:, 2], values[:, 3]) * (values[:, 6] > 0)
+        inverse_depth = values[:, 6]
+        inside = (
+            _inside(values[:, 0], values[:, 1]) * _inside(values[:, 2], values[:, 3]) * (inverse_depth > 0)
         )
-        depth = 1 / values[:, 6].clamp_min(1e-4)
+        depth = 1 / inverse_depth.clamp_min(1e-4)
         v = values[:, 5] * depth
-        widening = faces.widening[faces.facing][:, None, None]
-        u = 0.5 + (values[:, 4] * depth - 0.5) / (1 + 2 * widening * v.clamp(0, 1))
-        queue: list[tuple[float, list[tuple[int, int, Face]]]] = []
-        index = visible = 0
-        for solid in solids:
-            above = below_eye[index]
-            todo = []
-            for face in solid.faces:
-                if facing[index]:
-                    todo.append((visible, index, face))
-                    visible += 1
-                index += 1
-            # from above, the lower solid is behind the upper one; from below, it is in front of it
-            queue.append((solid.base if above else 2 - solid.base, todo))
-        for _, todo in sorted(queue, key=lambda entry: entry[0]):
-            total, mixed = torch.zeros_like(self.crop[:1]), torch.zeros_like(self.crop)
-            for position, number, face in todo:
-                canvas = Canvas(
-                    u=u[position],
-                    v=v[position],
-                    soft_u=faces.soft[number, 0],
-                    soft_v=faces.soft[number, 1],
-                    aspect=faces.aspect[number],
-                    color=color,
-                    night=self.night,
+        spread = 1 + 2 * faces.widening[faces.facing][:, None, None] * v.clamp(0, 1)
+        places = torch.stack([2 * (values[:, 4] * depth - 0.5) / spread, 1 - 2 * v], -1)
+        indices = torch.nonzero(faces.facing).flatten().tolist()
+        seen = torch.cat(
+            [
+                functional.grid_sample(
+                    paintings[columns][rows][index, None],
+                    place[None],
+                    padding_mode="border",
+                    align_corners=False,
                 )
-                share, rgb = coverage[position], self._light(painted := face.paint(canvas))
-                if painted.alpha is not None:
-                    share = share * painted.alpha
-                total, mixed = total + share, mixed + share * rgb
+                for index, (columns, rows), place in zip(
+                    indices, faces.detail[indices].tolist(), places, strict=True
+                )
+            ]
+        )
+        seen = seen * inside[:, None]
+        fixed, coat, glow, opaque = seen.split([3, 1, 1, 1], 1)
+        rgb = (fixed + coat * color[:, None, None]) * self.ambient
+        if self.night > 0:
+            rgb = rgb + (_LAMP * self.night) * glow * fixed
+        rgb = rgb.clamp(max=1) * self.clear + self.haze * opaque
+        below_eye = faces.below_eye.tolist()
+        order, first, position = [], 0, 0
+        for solid in solids:
+            count = sum(first <= index < first + len(solid.faces) for index in indices)
+            # from above, the lower solid is behind the upper one; from below, it is in front of it
+            order.append(
+                (solid.base if below_eye[first] else 2 - solid.base, slice(position, position + count))
+            )
+            first, position = first + len(solid.faces), position + count
+        for _, part in sorted(order, key=lambda entry: entry[0]):
             # neighbouring faces each cover half of a pixel on their common edge, and all of it together
-            alpha = total.clamp(max=1)
-            self.crop = self.crop * (1 - alpha) + mixed * (alpha / total.clamp_min(1e-6))
+            total = opaque[part].sum(0)
+            surplus = total.clamp_min(1)
+            self.crop = self.crop * (1 - total / surplus) + rgb[part].sum(0) / surplus
 
     def finish(self) -> None:
         """Put the result into the image."""
         self.target.copy_(self.crop)
-
-    def _light(self, painted: Painted) -> Tensor:
-        rgb = painted.rgb * self.ambient
-        if painted.glow is not None:
-            rgb = rgb + painted.glow
-        return (rgb * self.clear + self.haze).clamp(0, 1)
 
     def _evaluate(self, forms: Tensor) -> Tensor:
         """``(..., 3)`` linear forms at every pixel of the window, ``(..., h, w)``."""
