@@ -152,9 +152,12 @@ def _grow(
 
 def _cross(a: LaneLine, b: LaneLine) -> bool:
     """Whether two lines meet where both are seen: then the later, lesser one is no lane line."""
-    x_m = torch.arange(max(a.near_m, b.near_m), min(a.far_m, b.far_m), 1.0, dtype=torch.float64)
+    start, stop = max(a.near_m, b.near_m), min(a.far_m, b.far_m)
+    if start >= stop:
+        return False
+    x_m = torch.arange(start, stop, 1.0, dtype=torch.float64)
     gap = (a.y_at(x_m) - b.y_at(x_m)).detach()
-    return len(gap) > 0 and bool(gap.min() < LINE_HALF_WIDTH_M) and bool(gap.max() > -LINE_HALF_WIDTH_M)
+    return bool(gap.min() < LINE_HALF_WIDTH_M) and bool(gap.max() > -LINE_HALF_WIDTH_M)
 
 
 def _reference_y(line: LaneLine) -> float:

@@ -60,6 +60,13 @@ def test_parting_lines_are_both_found() -> None:
     assert [round(float(line.y_at(torch.tensor(10.0))), 1) for line in lines] == [-2.4, 2.1]
 
 
+def test_lines_seen_at_different_distances_are_both_found() -> None:
+    picture = paint(WIDE, [(1.6, 0.05, 0.0), (-1.9, -0.03, 0.0)])
+    picture[:400, 640:] = 0  # the right one ends at some ten metres
+    picture[400:, :640] = 0  # the left one begins there
+    assert [round(float(line.y_at(torch.tensor(11.5)))) for line in fit_lane_lines(picture, WIDE)] == [-2, 2]
+
+
 def test_a_bar_across_the_road_is_no_lane_line() -> None:
     picture = torch.zeros(WIDE.height, WIDE.width)
     picture[450:470, 300:1000] = 1.0
