@@ -365,7 +365,7 @@ class EmbeddedWorld:
             finished=s >= self._length,
         )
 
-    def _lead(self, s_m: Tensor, time_s: float, boxes: Boxes) -> tuple[Tensor, Tensor]:
+    def _lead(self, s_m: Tensor, time_s: Tensor, boxes: Boxes) -> tuple[Tensor, Tensor]:
         """Gap to the nearest car ahead in the ego lane, inf where there is none, and its speed: ``(N,)``."""
         own = self.vehicle.parameters
         other_s, other_d, other_speed = self._car_motion(time_s)
