@@ -45,17 +45,17 @@ def stack_curves(roads: Sequence[Road], dtype: torch.dtype, device: torch.device
 
 @dataclass(frozen=True)
 class RayCast:
-    """Where the rays of a mounted camera go, in the car's axes, at every row and every node column.
+    """Where the rays of a mounted camera go, in the car's axes: G rows show ground, S rows sky, O rows both.
 
     Attributes:
         first_ground: first row that shows ground anywhere in the batch.
         last_sky: first row below which no sky is seen.
-        ahead_m: ``(N, G, K)`` where a ray meets the road, ahead of the camera's foot.
+        ahead_m: ``(N, G, K)`` where a ray meets the road, ahead of the camera's foot, at the node columns.
         left_m: ``(N, G, K)`` the same to its left.
         range_m: ``(N, G)`` distance of the road at the middle of the row.
-        share: ``(N, G, K)`` how much of a pixel is ground and not sky.
-        azimuth_rad: ``(N, S, K)`` direction of the rays of rows with sky.
-        elevation_rad: ``(N, S, K)``.
+        share: ``(N, O, W)`` how much of a pixel is ground and not sky.
+        azimuth_rad: ``(N, S, W)`` direction of the rays.
+        elevation_rad: ``(N, S, W)``.
     """
 
     first_ground: int
@@ -124,6 +124,7 @@ class Renderer:
         self._headlights = self._light_tensor("headlights")
         self._usual_mounts = Mounts.of(camera.mount, 1, dtype, device)
         self._usual_rays = self._cast(self._usual_mounts)
+        self._usual_light = self.illuminate(self._usual_rays, torch.arange(len(unique), device=device))
 
     def _light_tensor(self, name: str) -> Tensor:
         return torch.tensor(
@@ -157,7 +158,10 @@ class Renderer:
         n = len(state)
         rays, ground, index = self.look(state, s_m, mounts, world)
         mounts = mounts or self._usual_mounts
-        air, light = self.illuminate(rays, index)
+        if rays is self._usual_rays:
+            air, light = (part[index] for part in self._usual_light)
+        else:
+            air, light = self.illuminate(rays, index)
         azimuth = rays.azimuth_rad + state.yaw_rad.to(self.dtype)[:, None, None]
         elevation = rays.elevation_rad.expand_as(azimuth)
         share = rays.share.expand(n, -1, -1)
@@ -169,11 +173,9 @@ class Renderer:
             for layer in layers:
                 road = self._lay(layer, road, ground, i)
             lit = (road * light[i]).add_(air[i])
-            sky = self._panoramas[scene].sample(self._fill(azimuth[i]), self._fill(elevation[i]))
+            sky = self._panoramas[scene].sample(azimuth[i], elevation[i])
             picture[i, :, :first] = sky[:, :first]
-            picture[i, :, first : first + seam] = torch.lerp(
-                sky[:, first:], lit[:, :seam], self._fill(share[i, :seam])
-            )
+            picture[i, :, first : first + seam] = torch.lerp(sky[:, first:], lit[:, :seam], share[i])
             picture[i, :, first + seam :] = lit[:, seam:]
         if boxes is not None:
             cameras = mounts.cameras(self.camera) if len(mounts.x_m) == n else self.camera
@@ -198,10 +200,18 @@ class Renderer:
             has_sky = torch.nonzero((share < 1).any(2).any(0))
             last = max(first, int(has_sky.max()) + 1 if len(has_sky) else 0)
         ahead, left = (rays[..., 0] * reach)[:, first:], (rays[..., 1] * reach)[:, first:]
+        azimuth = torch.atan2(rays[:, :last, :, 1], rays[:, :last, :, 0])
+        elevation = torch.atan2(-below, level)[:, :last]
         return RayCast(
-            first, last, ahead, left, ahead[..., len(self._u) // 2], share[:, first:],
-            torch.atan2(rays[:, :last, :, 1], rays[:, :last, :, 0]), torch.atan2(-below, level)[:, :last],
-        )  # fmt: skip
+            first,
+            last,
+            ahead,
+            left,
+            ahead[..., len(self._u) // 2],
+            self._fill(share[:, first:last]),
+            self._fill(azimuth),
+            self._fill(elevation),
+        )
 
     def _look_down(
         self, rays: RayCast, mounts: Mounts, state: VehicleState, s_m: Tensor, index: Tensor
