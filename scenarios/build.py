@@ -7,6 +7,7 @@ from dataclasses import replace
 from math import inf
 
 from scenarios import road_schema as schema
+from scenarios.patches import check_attack
 from scenarios.schema import Scenario, WeatherSpec
 from simulator.embedded import OtherCar, Start
 from simulator.roads.export import opendrive_of
@@ -109,7 +110,7 @@ def check_buildable(scenario: Scenario, source: str) -> None:
     """
     try:
         vehicle_of(scenario)
-        road_of(scenario)
+        check_attack(scenario, road_of(scenario))
     except InvalidInput as error:
         raise InvalidInput(f"{source}: {error}") from error
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from attacks.random_dirt import RandomDirt
+from attacks.threat import RoadPatchThreat
 from lkas.driver import DriverAssistant, load_driver
 from lkas.ground_truth import GroundTruthAssistant
 from lkas.pilot import Pilot
-from scenarios.builtin import EmbeddedOptions, GroundTruthOptions, LaneKeepingOptions
+from scenarios.builtin import EmbeddedOptions, GroundTruthOptions, LaneKeepingOptions, RandomDirtOptions
 from simulator.camera import CAMERAS
 from simulator.embedded import EmbeddedWorld, Start
 from simulator.scene import Scene
+from simulator.surface.layer import SurfaceLayer
 from simulator.vehicle import VehicleParameters
 
 
@@ -24,18 +27,22 @@ class Setting:
         starts: one a scenario.
         vehicle: the same for all.
         cameras: names of the cameras that somebody looks through.
+        layers: what attacks have put on the roads.
     """
 
     scenes: Sequence[Scene]
     starts: Sequence[Start]
     vehicle: VehicleParameters
     cameras: Sequence[str]
+    layers: Sequence[SurfaceLayer] = ()
 
 
 def embedded(options: EmbeddedOptions, setting: Setting) -> EmbeddedWorld:
     """The embedded world."""
     cameras = [CAMERAS[name] for name in setting.cameras]
-    return EmbeddedWorld(setting.scenes, setting.starts, setting.vehicle, cameras, options.latency_s)
+    return EmbeddedWorld(
+        setting.scenes, setting.starts, setting.vehicle, cameras, options.latency_s, layers=setting.layers
+    )
 
 
 def ground_truth(
@@ -50,3 +57,9 @@ def lane_keeping(
 ) -> DriverAssistant:
     """The shipped driver."""
     return DriverAssistant(load_driver(options.weights), Pilot(vehicle, latency_s))
+
+
+def random_dirt(options: RandomDirtOptions) -> tuple[RandomDirt, RoadPatchThreat]:
+    """The control beside every attack."""
+    threat = options.model_dump(exclude={"type", "warm_up_s"})
+    return RandomDirt(), RoadPatchThreat(**threat)

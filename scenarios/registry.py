@@ -52,6 +52,7 @@ class Plugin:
         factory: ``module:function``. What it is called with and what it gives back depends on the group:
 
             - worlds: ``(options, scenarios.factories.Setting) -> simulator.world.World``
+            - attacks: ``(options) -> (attack, threat)``, see `scenarios.patches.run_attack`
             - assistants: ``(options, VehicleParameters, latency_s) -> lkas.perception.Assistant``
             - metrics: ``(recording) -> scenarios.metrics.MetricValue``
         options: the pydantic model of its options.

@@ -16,18 +16,21 @@ from typing import Any
 
 import torch
 
-from lkas.perception import Assistant, Decision
-from scenarios import channels
+from attacks.perturbation import AttackResult, lay
+from lkas.perception import Assistant
 from scenarios.build import check_buildable, scene_of, start_of, vehicle_of
+from scenarios.channels import road_channels
 from scenarios.factories import Setting
 from scenarios.files import to_yaml
+from scenarios.loop import drive_worlds
 from scenarios.metrics import MetricValue
+from scenarios.patches import patch_channels, run_attack
 from scenarios.registry import plugin, plugins
 from scenarios.schema import Criterion, Scenario
 from scenarios.store import Store, content_hash, environment, file_hash, write_json
-from simulator.recording import Recorder, Recording
+from simulator.recording import Recording
 from simulator.roads.road import Road
-from simulator.world import CAMERA_PERIOD_S, InvalidInput, Observation, World
+from simulator.world import World
 
 LARGEST_BATCH = 16
 """More worlds at once gain nothing on a few cores and hold a road's surface in memory each."""
@@ -148,17 +151,28 @@ def run_batch(scenarios: Sequence[Scenario], progress: Callable[[int], None]) ->
     for scenario in scenarios:
         check_buildable(scenario, scenario.name)
     scenes = [scene_of(scenario) for scenario in scenarios]
-    setting = Setting(
-        scenes, [start_of(scenario) for scenario in scenarios], vehicle_of(first), tuple(cameras)
-    )
+    attacks = [run_attack(scenario, scene.road) for scenario, scene in zip(scenarios, scenes, strict=True)]
+    patches = [result.patch for result in attacks if result is not None]
+    starts = [start_of(scenario) for scenario in scenarios]
+    layers = [lay(patches)] if patches else []
+    setting = Setting(scenes, starts, vehicle_of(first), tuple(cameras), layers)
     world: World = plugin("worlds", first.world.type).load()(first.world, setting)
     built = time.perf_counter()
     try:
         with torch.no_grad():
-            recordings = drive(world, assistant, scenarios, [scene.road for scene in scenes], progress)
+            drive = drive_worlds(world, assistant, scenarios, progress)
     finally:
         world.close()
     driven = time.perf_counter()
+    recordings = [
+        drive.recorder.recording(
+            index,
+            {**road_channels(scene.road), **patch_channels(attack)},
+            facts(scenario, scene.road, attack),
+            drive.ends_s[index],
+        )
+        for index, (scenario, scene, attack) in enumerate(zip(scenarios, scenes, attacks, strict=True))
+    ]
     simulated_s = sum(recording.duration_s for recording in recordings)
     timing = {
         "worlds_stepped_together": float(len(scenarios)),
@@ -178,76 +192,14 @@ def run_batch(scenarios: Sequence[Scenario], progress: Callable[[int], None]) ->
 
 
 def make_assistant(scenario: Scenario) -> Assistant:
-    """The assistant that a scenario names.
-
-    Raises:
-        InvalidInput: the scenario has an attack or a defense, for which this version has no closed loop.
-    """
-    if scenario.attack is not None or scenario.defenses:
-        raise InvalidInput(
-            f"{scenario.name}: attack, defenses: no closed loop with attacks or defenses is installed"
-        )
+    """The assistant that a scenario names."""
     latency_s = float(getattr(scenario.world, "latency_s", 0.0))
     factory = plugin("assistants", scenario.assistant.type).load()
     assistant: Assistant = factory(scenario.assistant, vehicle_of(scenario), latency_s)
     return assistant
 
 
-def drive(
-    world: World,
-    assistant: Assistant,
-    scenarios: Sequence[Scenario],
-    roads: Sequence[Road],
-    progress: Callable[[int], None],
-) -> list[Recording]:
-    """The closed loop: look, decide, record, step; until the time is over or every road has ended."""
-    first = scenarios[0]
-    recorder = Recorder(first.record.jpeg_quality)
-    assistant.reset(world.size)
-    observation = world.reset(0)  # every scene has a seed of its own, so that company changes nothing
-    ends_s = torch.full((world.size,), float("inf"), dtype=torch.float64)
-    recorded = [name for name in observation.frames if name == "wide" or first.record.model_frames]
-    for step in range(first.steps):
-        decision = assistant(observation)
-        check_decision(decision, observation, scenarios)
-        channels.record_observation(recorder, observation)
-        channels.record_decision(recorder, observation.time_s, decision)
-        for name in recorded:
-            recorder.add_frames(observation.time_s, f"frames/{name}", observation.frames[name])
-        observation = world.step(decision.command)
-        ends_s = torch.where(
-            observation.truth.finished.cpu() & ends_s.isinf(),
-            observation.time_s - 0.5 * CAMERA_PERIOD_S,
-            ends_s,
-        )
-        progress(world.size)
-        if ends_s.isfinite().all():
-            progress(world.size * (first.steps - step - 1))
-            break
-    channels.record_observation(recorder, observation)
-    return [
-        recorder.recording(index, channels.road_channels(road), facts(scenario, road), float(end_s))
-        for index, (scenario, road, end_s) in enumerate(zip(scenarios, roads, ends_s.tolist(), strict=True))
-    ]
-
-
-def check_decision(decision: Decision, observation: Observation, scenarios: Sequence[Scenario]) -> None:
-    """Refuse to drive on with a command that is no number.
-
-    Raises:
-        InvalidInput: naming the assistant, the scenario and the time.
-    """
-    for name in ("steering_rad", "acceleration_mps2"):
-        finite = torch.isfinite(getattr(decision.command, name))
-        if not finite.all():
-            scenario = scenarios[int((~finite).nonzero()[0, 0])]
-            raise InvalidInput(
-                f"{scenario.name}: assistant {scenario.assistant.type} gave a {name} that is no finite number "
-                f"at {observation.time_s:.2f} s"
-            )
-
-
-def facts(scenario: Scenario, road: Road) -> dict[str, Any]:
+def facts(scenario: Scenario, road: Road, attack: AttackResult | None) -> dict[str, Any]:
     """What metrics and viewers want to know and no channel holds."""
     vehicle = vehicle_of(scenario)
     return {
@@ -260,6 +212,7 @@ def facts(scenario: Scenario, road: Road) -> dict[str, Any]:
         "length_m": vehicle.length_m,
         "width_m": vehicle.width_m,
         "rear_overhang_m": vehicle.rear_overhang_m,
+        "stealth": {} if attack is None else attack.stealth,
         "marks": [
             {
                 "kind": mark.kind,
