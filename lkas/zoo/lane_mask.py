@@ -32,20 +32,31 @@ VOTE_HEADINGS_RAD = np.linspace(-0.2, 0.2, 41)
 VOTE_CURVATURES_PER_M = np.linspace(-0.02, 0.02, 41)
 VOTE_BIN_M = 0.2
 
-MIN_COMMON_ROWS = 0.06
-"""Two lines must share so much of the picture's height to tell where the horizon is."""
-
 LINE_HALF_WIDTH_M = 0.5
 """How far from a line lane pixels still belong to it: less than half the gap between a lane line and a kerb."""
 
-MIN_SEEN_M = 4.0
-"""A line must be seen over so much road, a dash and a little more, ..."""
+MIN_SEEN_M = 3.0
+"""A line must be seen over so much road, a dash, ..."""
 
 MAX_FAMILIES = 4
 """How many shapes are voted for, one after the other; roads where lanes part or join have more than one."""
 
 MAX_FIRST_SEEN_M = 25.0
 """... and begin nearer than this, as extrapolating it back to the car would mean little."""
+
+
+LOOSE = (100.0, 0.3, 0.03 / 2, 0.0003 / 6)
+TIGHT = (100.0, 0.03, 0.004 / 2, 0.0003 / 6)
+"""Spread of a line's coefficients about what is expected: offset, heading, half the curvature, and a sixth of its
+change; before any line of a road is known, and after."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A Gaussian over the coefficients of a line: their means ``(4,)`` and standard deviations."""
+
+    coefficients: Array
+    spread: tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -113,41 +124,40 @@ def fit_lane_lines(lane_probability: Tensor, camera: Camera) -> list[LaneLine]:
         if len(x_m) < MIN_SEEN_M / ROW_STEP_M:
             break
         shape, offsets = _vote(x_m, y_m)
-        found = [grown for offset in offsets if (grown := _grow(x_m, y_m, shape, offset)) is not None]
+        expected = Expected(np.array([0.0, shape[0], shape[1] / 2, 0.0]), LOOSE)
         taken = np.zeros(len(x_m), bool)
-        for coefficients, mine in found:
+        for offset in offsets:
+            mine = _grow(x_m, y_m, offset, expected)
+            if mine is None:
+                continue
             taken |= mine
             rows = np.unique(x_m[mine])
-            line = LaneLine(
-                _refine(lane_probability, camera, coefficients, rows),
-                float(rows[0]),
-                float(rows[-1]),
-                len(rows) * ROW_STEP_M,
+            refined = _refine(
+                lane_probability, camera, _fit_points(x_m[mine], y_m[mine], expected), rows, expected
             )
+            line = LaneLine(refined, float(rows[0]), float(rows[-1]), len(rows) * ROW_STEP_M)
             if line.near_m <= MAX_FIRST_SEEN_M and not any(_cross(line, other) for other in lines):
                 lines.append(line)
+                if expected.spread is LOOSE:
+                    # the best line tells how the shorter ones go on
+                    expected = Expected(refined.detach().numpy() * [0.0, 1.0, 1.0, 1.0], TIGHT)
         if not taken.any():
             break
         x_m, y_m = x_m[~taken], y_m[~taken]
     return sorted(lines, key=_reference_y)
 
 
-def _grow(
-    x_m: Array, y_m: Array, shape: tuple[float, float], offset: float
-) -> tuple[Array, NDArray[np.bool_]] | None:
-    """Fit a line to the points near it, and again to those near the fit.
-
-    Returns:
-        Coefficients ``(4,)`` and which points are of the line, or None if there are too few.
-    """
-    coefficients = np.array([offset, shape[0], shape[1] / 2, 0.0])
+def _grow(x_m: Array, y_m: Array, offset: float, expected: Expected) -> NDArray[np.bool_] | None:
+    """The points of the line at an offset from the expected shape: those near it, then those near a fit to them."""
+    coefficients = expected.coefficients + np.array([offset, 0.0, 0.0, 0.0])
     for _ in range(4):
-        mine = np.abs(y_m - np.polynomial.polynomial.polyval(x_m, coefficients)) < LINE_HALF_WIDTH_M
+        mine: NDArray[np.bool_] = (
+            np.abs(y_m - np.polynomial.polynomial.polyval(x_m, coefficients)) < LINE_HALF_WIDTH_M
+        )
         if len(np.unique(x_m[mine])) * ROW_STEP_M < MIN_SEEN_M:
             return None
-        x, y = torch.from_numpy(x_m[mine]), torch.from_numpy(y_m[mine])
-        coefficients = _fit(x, y, torch.ones_like(x)).numpy()
-    return coefficients, mine
+        coefficients = _fit_points(x_m[mine], y_m[mine], expected)
+    return mine
 
 
 def _cross(a: LaneLine, b: LaneLine) -> bool:
@@ -225,19 +235,29 @@ def _powers(x_m: Tensor) -> Tensor:
     return torch.stack([torch.ones_like(x_m), x_m, x_m**2, x_m**3], -1)
 
 
-def _fit(x_m: Tensor, y_m: Tensor, weight: Tensor) -> Tensor:
-    """Weighted cubic of lane points ``(P,)``, held to what roads are like where the points leave it open.
+def _fit(x_m: Tensor, y_m: Tensor, weight: Tensor, expected: Expected) -> Tensor:
+    """Weighted cubic of lane points ``(P,)``, held to what is expected where the points leave it open.
 
-    A pixel's error on the ground grows with distance. The priors are standard deviations of heading 0.3, curvature
-    0.03 per m and change of curvature 0.0003 per m^2.
+    A pixel's error on the ground grows with distance.
     """
+    prior = torch.from_numpy(expected.coefficients)
     sigma = 0.03 + 0.005 * x_m
     rows = _powers(x_m) / sigma[:, None] * weight[:, None].sqrt()
-    prior = torch.diag(1 / x_m.new_tensor([100.0, 0.3, 0.03 / 2, 0.0003 / 6]) ** 2)
-    return torch.linalg.solve(rows.T @ rows + prior, rows.T @ (y_m / sigma * weight.sqrt()))
+    hold = torch.diag(1 / x_m.new_tensor(expected.spread) ** 2)
+    residual = (y_m - _powers(x_m) @ prior) / sigma * weight.sqrt()
+    return prior + torch.linalg.solve(rows.T @ rows + hold, rows.T @ residual)
 
 
-def _refine(probability: Tensor, camera: Camera, coefficients: Array, rows_m: Array) -> Tensor:
+def _fit_points(x_m: Array, y_m: Array, expected: Expected) -> Array:
+    """Fit to points of equal weight."""
+    x, y = torch.from_numpy(x_m), torch.from_numpy(y_m)
+    coefficients: Array = _fit(x, y, torch.ones_like(x), expected).numpy()
+    return coefficients
+
+
+def _refine(
+    probability: Tensor, camera: Camera, coefficients: Array, rows_m: Array, expected: Expected
+) -> Tensor:
     """Fit a line again to the centres of probability beside it; differentiable. Returns ``(4,)``."""
     x_m = torch.from_numpy(rows_m)
     middle = torch.from_numpy(np.polynomial.polynomial.polyval(rows_m, coefficients))
@@ -246,49 +266,4 @@ def _refine(probability: Tensor, camera: Camera, coefficients: Array, rows_m: Ar
     mass = _sample(probability, camera, x_m[:, None].expand_as(y_m), y_m).double()
     total = mass.sum(1)
     centre = (mass * y_m).sum(1) / total.clamp_min(1e-6)
-    return _fit(x_m, centre, total / total.detach().max().clamp_min(1e-6))
-
-
-def level(lane_probability: Tensor, camera: Camera) -> Camera:
-    """The camera with the pitch at which the lane lines of this picture keep their distance from each other.
-
-    For cameras of unknown mount. The width between two lines shrinks linearly with the picture's rows, to nothing at
-    the horizon, whatever their common curvature. Without two lines in the picture the camera is returned unchanged.
-
-    Args:
-        lane_probability: ``(H, W)`` in [0, 1].
-        camera: its pitch is ignored, its roll taken as zero.
-    """
-    tracks = _tracks((lane_probability.detach() > LANE_PROBABILITY).numpy())
-    horizons, weights = [], []
-    for i, (row_a, u_a) in enumerate(tracks):
-        for row_b, u_b in tracks[i + 1 :]:
-            rows, in_a, in_b = np.intersect1d(row_a, row_b, return_indices=True)
-            if len(rows) < MIN_COMMON_ROWS * camera.height:
-                continue
-            slope, intercept = np.polyfit(rows + 0.5, u_b[in_b] - u_a[in_a], 1)
-            if abs(slope) > 0.2:  # flatter than any pair of lane lines that could tell where the horizon is
-                horizons.append(-intercept / slope)
-                weights.append(len(rows))
-    if not horizons:
-        return camera
-    order = np.argsort(horizons)
-    middle = np.searchsorted(np.cumsum(np.array(weights)[order]), sum(weights) / 2)
-    horizon = horizons[order[middle]]
-    return camera.with_mount(pitch_rad=float(np.arctan2(camera.cy - horizon, camera.fy)), roll_rad=0.0)
-
-
-def _tracks(mask: NDArray[np.bool_]) -> list[tuple[NDArray[np.int64], Array]]:
-    """Lines in a mask followed from the bottom up: rows and the middles [px] of each."""
-    edges = np.diff(np.pad(mask.astype(np.int8), ((0, 0), (1, 1))), axis=1)
-    reach = 0.01 * mask.shape[1]
-    tracks: list[list[tuple[int, float]]] = []
-    for row in range(mask.shape[0] - 1, -1, -1):
-        starts, stops = np.nonzero(edges[row] > 0)[0], np.nonzero(edges[row] < 0)[0]
-        for middle in (starts + stops) / 2:
-            near = [t for t in tracks if 0 < t[-1][0] - row <= 2 and abs(t[-1][1] - middle) < reach]
-            if len(near) == 1:
-                near[0].append((row, float(middle)))
-            elif not near:
-                tracks.append([(row, float(middle))])
-    return [(np.array([r for r, _ in t]), np.array([u for _, u in t])) for t in tracks if len(t) > 1]
+    return _fit(x_m, centre, total / total.detach().max().clamp_min(1e-6), expected)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lkas.zoo.lane_mask import EgoLane, ego_lane_lines, fit_ego_lane, fit_lane_lines, level
+from lkas.zoo.lane_mask import EgoLane, ego_lane_lines, fit_ego_lane, fit_lane_lines
 from lkas.zoo.twinlitenet import TwinLiteNet
 from simulator.camera import CAMERAS, Camera
 
@@ -55,6 +55,18 @@ def test_dashes_are_one_line() -> None:
     assert abs(float(lines[0].y_at(torch.tensor(20.0))) - 1.8) < 0.1
 
 
+def test_a_single_dash_goes_on_like_the_other_line() -> None:
+    bend = 1 / 60 / 2
+    picture = paint(WIDE, [(-1.8, 0.0, bend)])
+    dash = paint(WIDE, [(1.7, 0.0, bend)])
+    _, first, _ = WIDE.project(torch.tensor([8.5, 2.0, 0.0]))
+    dash[: int(first)] = 0
+    lane = fit_ego_lane(torch.maximum(picture, dash), WIDE)
+    assert lane.left is not None
+    assert lane.left.far_m < 9
+    assert abs(float(lane.left.y_at(X_M)[2]) - (1.7 + bend * 400)) < 0.4
+
+
 def test_parting_lines_are_both_found() -> None:
     lines = fit_lane_lines(paint(WIDE, [(1.6, 0.05, 0.0), (-1.9, -0.05, 0.0)]), WIDE)
     assert [round(float(line.y_at(torch.tensor(10.0))), 1) for line in lines] == [-2.4, 2.1]
@@ -75,17 +87,6 @@ def test_a_bar_across_the_road_is_no_lane_line() -> None:
 
 def test_nothing_is_found_in_nothing() -> None:
     assert fit_ego_lane(torch.zeros(WIDE.height, WIDE.width), WIDE) == EgoLane(None, None)
-
-
-@pytest.mark.parametrize("pitch_rad", [-0.04, 0.0, 0.07])
-def test_level_finds_the_pitch(pitch_rad: float) -> None:
-    pitched = WIDE.with_mount(pitch_rad=pitch_rad)
-    curved = [(1.7, 0.02, 0.003), (-1.9, 0.02, 0.003)]
-    assert abs(level(paint(pitched, curved), WIDE).mount.pitch_rad - pitch_rad) < 0.003
-
-
-def test_level_leaves_a_camera_that_sees_no_lane() -> None:
-    assert level(torch.zeros(WIDE.height, WIDE.width), WIDE) == WIDE
 
 
 def test_gradient_pulls_a_line_towards_new_probability() -> None:
