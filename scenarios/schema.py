@@ -46,7 +46,7 @@ class WeatherSpec(Strict):
 
 
 class SurfaceSpec(Strict):
-    """How old, dirty and shaded the road is; see `simulator.surface.style.SurfaceStyle`."""
+    """How old, stained and shaded the road is; see `simulator.surface.style.SurfaceStyle`."""
 
     asphalt_brightness: Annotated[float, Field(ge=0.1, le=0.7)] = 0.40
     asphalt_warmth: Annotated[float, Field(ge=-0.05, le=0.08)] = 0.01
@@ -57,7 +57,6 @@ class SurfaceSpec(Strict):
     seams: Share = 0.3
     cracks: Share = 0.15
     stains: Share = 0.15
-    dirt: Annotated[float, Field(ge=0.0, le=0.5)] = 0.0
     mark_brightness: Annotated[float, Field(ge=0.1, le=1.0)] = 0.90
     mark_wear: Share = 0.1
     tree_shadows: Share = 0.0
@@ -104,7 +103,7 @@ class RecordSpec(Strict):
 
     model_frames: bool = True
     wide_frames: bool = False
-    jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 85
+    jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 75
 
 
 class Criterion(Strict):

@@ -13,7 +13,7 @@ from simulator.scene import Scene
 from simulator.surface import grid as raster
 from simulator.surface.grid import SurfaceGrid
 from simulator.surface.marks import paint_mark
-from simulator.surface.pavement import dirt, pavement
+from simulator.surface.pavement import pavement
 from simulator.surface.ripmap import Ripmap, levels_for
 from simulator.surface.shadows import shade
 from simulator.surface.verge import inside, land, paved, strip_factor
@@ -32,7 +32,7 @@ class Surface:
 
     Attributes:
         grid: which rows show which stretch.
-        albedo: ripmap of ``(1, 3, rows, COLUMNS)`` display brightness under a clear noon, shadows and dirt included.
+        albedo: ripmap of ``(1, 3, rows, COLUMNS)`` display brightness under a clear noon, shadows included.
     """
 
     grid: SurfaceGrid
@@ -68,8 +68,6 @@ def paint(
         (lane, at_rows(lane.left_m), at_rows(lane.right_m)) for lane in road.lanes
     ]
     lum = pavement(style, lanes, rows, rng)
-    if style.dirt > 0:
-        lum += dirt(style.dirt, rows, rng)
     for lane, left, right in lanes:
         factor = strip_factor(lane.kind)
         if factor is not None and factor != 1:

@@ -1,4 +1,4 @@
-"""The pavement: asphalt grain, lanes laid at different times, wheel paths, seams, cracks, stains, dirt.
+"""The pavement: asphalt grain, lanes laid at different times, wheel paths, seams, cracks, stains.
 
 All functions work on a luminance field ``(rows, COLUMNS) float32`` in display brightness and change it in place.
 """
@@ -13,9 +13,6 @@ from simulator.roads.road import Lane
 from simulator.surface.grid import COLUMNS, LENGTH_M, WIDTH_M, lateral_m
 from simulator.surface.noise import Field, smooth, white
 from simulator.surface.style import SurfaceStyle
-
-DIRT_FAMILIES = ("stains", "blobs", "tar", "streaks", "speckle")
-"""Kinds of random dirt that surfaces know."""
 
 
 def pavement(
@@ -138,61 +135,3 @@ def _spot(lum: Field, row: float, column: float, length_m: float, width_m: float
     along = np.exp(-(((np.arange(r0, r1) - row) / half_r) ** 2)).astype(np.float32)
     across = np.exp(-(((np.arange(c0, c1) - column) / half_c) ** 2)).astype(np.float32)
     lum[r0:r1, c0:c1] += np.float32(level) * along[:, None] * across[None]
-
-
-def dirt(amplitude: float, rows: int, rng: np.random.Generator) -> Field:
-    """A random field of dirt within ``+-amplitude``, of one to three families at once.
-
-    It covers windows of the road (a spill, a stretch of repairs), not all of it, with soft or hard rims.
-
-    Args:
-        amplitude: largest deviation from the road's brightness.
-        rows: of the raster.
-        rng: source of randomness.
-
-    Returns:
-        ``(rows, COLUMNS) float32`` in ``[-amplitude, amplitude]``.
-    """
-    total = np.zeros((rows, COLUMNS), np.float32)
-    start = 0
-    while start < rows:
-        length = int(rng.uniform(8.0, 60.0) / LENGTH_M)
-        stop = min(rows, start + length)
-        if rng.random() < 0.75 and stop - start > 8:
-            left = int(rng.integers(120, 330))
-            right = int(min(COLUMNS, left + rng.uniform(1.0, 9.0) / WIDTH_M))
-            field = np.zeros((stop - start, right - left), np.float32)
-            for family in rng.choice(DIRT_FAMILIES, size=int(rng.integers(1, 4)), replace=False):
-                field += _dirt_family(str(family), *field.shape, rng) * np.float32(rng.uniform(0.4, 1.0))
-            scale = amplitude * rng.uniform(0.3, 1.0)
-            total[start:stop, left:right] = np.clip(field * np.float32(scale), -scale, scale)
-        start = stop + int(rng.uniform(0.0, 20.0) / LENGTH_M)
-    return total
-
-
-def _dirt_family(family: str, rows: int, columns: int, rng: np.random.Generator) -> Field:
-    """One kind of dirt with values about within +-1."""
-    bias = rng.choice([-0.6, 0.0, 0.6])
-    if family == "stains":
-        scale = rng.uniform(0.3, 4.0)
-        return smooth(rng, rows, columns, (2.5 * scale / LENGTH_M, scale / WIDTH_M)) * np.float32(
-            0.6
-        ) + np.float32(bias)
-    if family == "blobs":
-        scale = rng.uniform(0.4, 3.0)
-        field = smooth(rng, rows, columns, (2.0 * scale / LENGTH_M, scale / WIDTH_M))
-        return np.where(field > rng.uniform(0.2, 1.2), np.float32(rng.choice([-1.0, 1.0])), np.float32(0))
-    if family == "tar":
-        canvas = np.zeros((rows, columns), np.uint8)
-        for _ in range(int(rng.integers(2, 12))):
-            start = np.array([rng.uniform(0, columns), rng.uniform(0, rows)])
-            slope = rng.normal([0, 12], [rng.uniform(0.5, 8), 6], (int(rng.integers(4, 30)), 2))
-            points = np.round(start + np.cumsum(slope * rng.choice([-1, 1]), axis=0)).astype(np.int32)
-            cv2.polylines(canvas, [points], False, 255, int(rng.integers(1, 8)), cv2.LINE_AA)
-        return canvas * np.float32(rng.choice([-1.0, 1.0], p=[0.6, 0.4]) / 255)
-    if family == "streaks":
-        width = rng.uniform(0.08, 0.5)
-        field = smooth(rng, rows, columns, (rng.uniform(5.0, 60.0) / LENGTH_M, width / WIDTH_M))
-        return field * np.float32(0.5)
-    field = smooth(rng, rows, columns, (rng.uniform(1.0, 4.0), rng.uniform(2.0, 10.0)))
-    return np.sign(field) * np.float32(0.6) * (np.abs(field) > 0.5)

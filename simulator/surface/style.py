@@ -1,4 +1,4 @@
-"""SurfaceStyle: how old, dirty and shaded a road looks, as numbers a scenario file can state."""
+"""SurfaceStyle: how old, stained and shaded a road looks, as numbers a scenario file can state."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ class SurfaceStyle:
         seams: 0 none to 1: longitudinal seams and transverse joints.
         cracks: cracks and tar lines, 0 none to 1 many.
         stains: oil stains and repairs, 0 none to 1 many.
-        dirt: amplitude of dirt above and below the road's brightness, on top of all else.
         mark_brightness: brightness of fresh paint.
         mark_wear: 0 freshly painted to 1 gone.
         tree_shadows: share of the road in the shadow of trees while the sun shines.
@@ -36,7 +35,6 @@ class SurfaceStyle:
     seams: float = 0.3
     cracks: float = 0.15
     stains: float = 0.15
-    dirt: float = 0.0
     mark_brightness: float = 0.90
     mark_wear: float = 0.1
     tree_shadows: float = 0.0
