@@ -152,8 +152,10 @@ def draw_boxes(
     if isinstance(cameras, Camera):
         cameras = [cameras] * len(boxes)
     height, width = image.shape[-2:]
-    size = torch.stack([boxes.length_m, boxes.width_m, boxes.height_m], -1)
-    to_pixel, eye = _projections(boxes, cameras, state)
+    # positions in the world may need float64; what a camera sees of them does not
+    size = torch.stack([boxes.length_m, boxes.width_m, boxes.height_m], -1).to(image)
+    to_pixel, eye = (t.to(image) for t in _projections(boxes, cameras, state))
+    color = boxes.color.to(image)
     distance = torch.linalg.norm(eye[..., :2], dim=-1)
     near = (boxes.present & (distance <= FARTHEST_M)).tolist()
     corners = (
@@ -178,7 +180,7 @@ def draw_boxes(
         kind = boxes.kinds[k]
         brush = _Brush(drawn[world], window, distance[world, k], lights[world])
         brush.shade(to_pixel[world, k], size[world, k])
-        brush.paint(LOOKS[kind], faces[kind].of(world, k), paintings[kind], boxes.color[world, k])
+        brush.paint(LOOKS[kind], faces[kind].of(world, k), paintings[kind], color[world, k])
         brush.finish()
     return drawn
 

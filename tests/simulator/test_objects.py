@@ -135,6 +135,17 @@ def test_worlds_in_a_batch_are_drawn_like_alone() -> None:
         assert torch.allclose(batch[i], alone[0], atol=1e-5)
 
 
+def test_poses_in_float64_are_drawn_into_a_float32_image() -> None:
+    """As in the embedded world, far from the origin, where float32 would make the car tremble."""
+    far = 1.0e6
+    car = Boxes.cars(*(torch.tensor([[v]], dtype=torch.float64) for v in (far + 20.0, 0.4, 0.1)))
+    here = Boxes.cars(*(torch.tensor([[v]]) for v in (20.0, 0.4, 0.1)))
+    state = _state(dtype=torch.float64)
+    image = draw_boxes(_grey(), car, MODEL, state.replace(x_m=state.x_m + far), [NOON])
+    assert image.dtype == torch.float32
+    assert torch.allclose(image, draw_boxes(_grey(), here, MODEL, _state(), [NOON]), atol=1e-3)
+
+
 def test_fog_swallows_and_night_lights_lamps() -> None:
     boxes = _cars((60.0, 0.0, 0.0))
     fog = Light.of(PRESETS["FogNoon"])
