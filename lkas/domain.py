@@ -153,7 +153,7 @@ def sample_layout(rng: np.random.Generator, speed_mps: float) -> LaneLayout:
     paint = [lane_mark] * (count - 1)
     if two_way:
         strips = [Strip(width, "driving", -1)] * count + strips
-        paint = paint + [sample_paint(rng, _CENTRE)] + paint
+        paint = [*paint, sample_paint(rng, _CENTRE), *paint]
         ego += count
     paint = [outer[0], *paint, outer[1]]
     for left in (True, False):

@@ -9,14 +9,27 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from lkas.frames import FrameHistory, pack_yuv
-from lkas.network import DriverNet, fuse, parse
+from lkas.frames import pack_yuv
+from lkas.network import SKY_ROWS, DriverNet, fuse, parse
 from lkas.perception import Decision
 from lkas.pilot import Pilot
 from simulator.world import InvalidInput, Observation
 
 WEIGHTS = Path(__file__).parent / "weights"
 """Where trained drivers are, ``<name>.safetensors`` with a card ``<name>.json``."""
+
+
+def find_weights(weights: str | Path) -> Path:
+    """The file that a name in ``lkas/weights``, or the path of a safetensors file, means.
+
+    Raises:
+        InvalidInput: if there is no such file.
+    """
+    path = WEIGHTS / f"{weights}.safetensors" if Path(weights).suffix != ".safetensors" else Path(weights)
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in WEIGHTS.glob("*.safetensors"))) or "none yet"
+        raise InvalidInput(f"weights: there is no file {path}; give a .safetensors file, or one of: {known}")
+    return path
 
 
 def load_driver(weights: str | Path = "standard") -> DriverNet:
@@ -28,10 +41,7 @@ def load_driver(weights: str | Path = "standard") -> DriverNet:
     Raises:
         InvalidInput: if there is no such file, or it holds something else.
     """
-    path = WEIGHTS / f"{weights}.safetensors" if Path(weights).suffix != ".safetensors" else Path(weights)
-    if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in WEIGHTS.glob("*.safetensors"))) or "none yet"
-        raise InvalidInput(f"weights: there is no file {path}; give a .safetensors file, or one of: {known}")
+    path = find_weights(weights)
     network = DriverNet()
     try:
         network.load_state_dict(load_file(path))
@@ -56,7 +66,7 @@ class DriverAssistant:
     def __init__(self, network: DriverNet, pilot: Pilot | None = None) -> None:
         self.network = fuse(network)
         self.pilot = pilot or Pilot()
-        self._history = FrameHistory()
+        self._before: Tensor | None = None
         self._hidden: Tensor | None = None
 
     @property
@@ -66,18 +76,19 @@ class DriverAssistant:
 
     def reset(self, size: int) -> None:
         """Forget everything; the next observations are of ``size`` worlds."""
-        self._history.reset()
-        self._hidden = None
+        self._before = self._hidden = None
         self.pilot.reset(size)
 
     def see(self, frames: Tensor) -> Tensor:
         """Output vector ``(N, 343)`` of the network for the next frames, ``uint8`` or float as worlds give them."""
         differentiable = frames.is_floating_point()
         with torch.inference_mode(not differentiable):
-            pair = self._history.push(pack_yuv(frames))
-            dtype = self.network.features.weight.dtype
+            now = pack_yuv(frames, SKY_ROWS).to(self.network.features.weight.dtype)
+            # the first frame stands for its own predecessor
+            before = now if self._before is None else self._before
             hidden = self.network.initial_hidden(len(frames)) if self._hidden is None else self._hidden
-            output, self._hidden = self.network(pair.to(dtype), hidden)
+            output, self._hidden = self.network.look(before, now, hidden)
+            self._before = now
         # outside of the mode, so that what follows is an ordinary tensor
         return output if differentiable else output.clone()
 

@@ -1,8 +1,8 @@
 """What a driver network is trained to say: robust, heteroscedastic regression and cross-entropy.
 
-Curves, lead distance: the negative log-likelihood of a Laplace distribution whose scale the network states (Kendall and
-Gal 2017, "What uncertainties do we need in Bayesian deep learning for computer vision?"), plus a plain absolute error in
-units of how accurate a driver has to be, so that far or hard places cannot be talked away by a large scale.
+Curves, lead distance: the negative log-likelihood of a Laplace distribution whose scale the network states (Kendall
+and Gal 2017, "What uncertainties do we need in Bayesian deep learning for computer vision?"), plus a plain absolute
+error in units of how accurate a driver has to be, so that far or hard places cannot be talked away by a large scale.
 """
 
 from __future__ import annotations

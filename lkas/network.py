@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import math
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -100,10 +101,12 @@ class Stem(Convolution):
             ``(T * B, filters, H / 2, W / 2)``, time first.
         """
         weight, bias = self.plain()
-        before, now = frames[:-1].flatten(0, 1), frames[1:].flatten(0, 1)
-        return F.conv2d(now, weight[:, 6:], bias, self.stride, 1) + F.conv2d(
-            before, weight[:, :6], None, self.stride, 1
-        )
+        return _look_twice(weight, bias, frames[:-1].flatten(0, 1), frames[1:].flatten(0, 1))
+
+
+def _look_twice(weight: Tensor, bias: Tensor, before: Tensor, now: Tensor) -> Tensor:
+    """The stem on two frames ``(N, 6, H, W)`` each; laying them side by side first would take as long again."""
+    return F.conv2d(now, weight[:, 6:], bias, 2, 1).add_(F.conv2d(before, weight[:, :6], None, 2, 1))
 
 
 class Stage(nn.Module):
@@ -117,8 +120,8 @@ class Stage(nn.Module):
         nn.init.constant_(self.residual.gain, 0.2)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.relu(self.down(x))
-        return F.relu(x + self.residual(x))
+        x = F.relu_(self.down(x))
+        return F.relu_(x + self.residual(x))
 
 
 class Layout(NamedTuple):
@@ -161,22 +164,67 @@ class Heads(nn.Module):
         self.register_buffer("usual_m", torch.tensor(_USUAL_M)[:, None], persistent=False)
         self.register_buffer("spread_m", spread_m(), persistent=False)
 
-    def forward(self, features: Tensor) -> Tensor:
+    def raw(self, features: Tensor) -> Tensor:
+        """The output vector before scales are limited: linear in the features."""
         size = len(features)
         coefficients = self.curves(features).view(size, 1 + CURVES, _BASIS)
         curves = (coefficients[:, :1] + coefficients[:, 1:]) @ self.basis
         y = self.usual_m + self.spread_m * curves
         log_scale = self.scales(features).view(size, CURVES, 6) @ self.scale_basis
-        # a scale between 3 mm and 20 spreads
-        log_scale = (log_scale + torch.log(0.5 * self.spread_m)).clamp(-6.0, 6.0)
+        log_scale = log_scale + torch.log(0.5 * self.spread_m)
         logits, lead, pose = self.rest(features).split([4, 3, 6], 1)
-        lead = torch.stack([30 + 20 * lead[:, 0], 2 + lead[:, 1].clamp(-5, 3), lead[:, 2]], 1)
+        lead = torch.stack([30 + 20 * lead[:, 0], 2 + lead[:, 1], lead[:, 2]], 1)
         usual_pose = pose.new_tensor([20.0, 0, 0, 0, 0, 0])
         pose = usual_pose + pose * pose.new_tensor([10.0, 0.5, 0.5, 0.05, 0.05, 0.1])
         return torch.cat(
             [y[:, 0], log_scale[:, 0], y[:, 1:].flatten(1), log_scale[:, 1:].flatten(1), logits, lead, pose],
             1,
         )
+
+    def limits(self) -> tuple[Tensor, Tensor]:
+        """Least and greatest output, ``(343,)`` each: scales of curves from 3 mm to 400 m, of the lead from 5 cm."""
+        high = self.usual_m.new_full((LAYOUT.size,), math.inf)
+        low = -high
+        for part, least, greatest in (
+            (LAYOUT.path_log_scale, -6.0, 6.0),
+            (LAYOUT.lanes_log_scale, -6.0, 6.0),
+            (slice(LAYOUT.lead.start + 1, LAYOUT.lead.start + 2), -3.0, 5.0),
+        ):
+            low[part], high[part] = least, greatest
+        return low, high
+
+    def forward(self, features: Tensor) -> Tensor:
+        low, high = self.limits()
+        return self.raw(features).clamp(low, high)
+
+
+class FusedHeads(nn.Module):
+    """The same as one linear layer: all that ``Heads`` does is linear, but for the limits of the scales.
+
+    Args:
+        heads: trained ones.
+    """
+
+    low: Tensor
+    high: Tensor
+
+    def __init__(self, heads: Heads) -> None:
+        super().__init__()
+        features = heads.curves.in_features
+        self.linear = nn.Linear(features, LAYOUT.size)
+        with torch.no_grad():
+            # what comes out for nothing, and for one of each feature, in double precision
+            unlimited = copy.deepcopy(heads).double()
+            probes = torch.cat([torch.zeros(1, features), torch.eye(features)]).double()
+            constant, *rows = unlimited.raw(probes)
+            self.linear.bias.copy_(constant)
+            self.linear.weight.copy_((torch.stack(rows) - constant).T)
+        low, high = heads.limits()
+        self.register_buffer("low", low, persistent=False)
+        self.register_buffer("high", high, persistent=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.linear(features).clamp(self.low, self.high)
 
 
 class DriverNet(nn.Module):
@@ -195,13 +243,13 @@ class DriverNet(nn.Module):
         self.filters = filters
         self.hidden_size = hidden_size
         self.stem = Stem(12, filters[0], stride=2)
-        self.stages = nn.ModuleList(Stage(a, b) for a, b in zip(filters, filters[1:], strict=False))
+        self.stages = nn.ModuleList(Stage(a, b) for a, b in pairwise(filters))
         self.squeeze = Convolution(filters[4], 32, kernel=1)
         self.features = nn.Linear(32 * 4 * 8, hidden_size)
         self.memory = nn.GRUCell(hidden_size, hidden_size)
         self.around = nn.Linear(hidden_size, hidden_size)
         self.merge = nn.Linear(2 * hidden_size, hidden_size)
-        self.heads = Heads(hidden_size)
+        self.heads: Heads | FusedHeads = Heads(hidden_size)
         # one row of logits a lane line over the columns of the grid, and whether the line is in that row
         self.auxiliary = Convolution(filters[2], 2 * CURVES, kernel=1)
 
@@ -213,13 +261,13 @@ class DriverNet(nn.Module):
         """All convolutions after the first.
 
         Args:
-            stem: output of the first, ``(N, C, 56, 128)``.
+            stem: output of the first, ``(N, C, 56, 128)``; overwritten.
 
         Returns:
             The ``(N, C, 14, 32)`` map that the auxiliary task reads, and the last map, ``(N, 32, 4, 8)``.
         """
-        grid = self.stages[1](self.stages[0](F.relu(stem)))
-        return grid, F.relu(self.squeeze(self.stages[3](self.stages[2](grid))))
+        grid = self.stages[1](self.stages[0](F.relu_(stem)))
+        return grid, F.relu_(self.squeeze(self.stages[3](self.stages[2](grid))))
 
     def gather(self, deep: Tensor) -> Tensor:
         """Features ``(N, hidden_size)`` of what one pair of frames shows, from its last map."""
@@ -244,6 +292,17 @@ class DriverNet(nn.Module):
         _, deep = self.convolve(self.stem(frames[:, :, SKY_ROWS:]))
         return self.remember(self.gather(deep), hidden)
 
+    def look(self, before: Tensor, now: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Look once with plain convolutions, see ``fuse``: ``forward`` for two frames that lie apart.
+
+        Args:
+            before: ``(N, 6, 112, 256)`` packed YUV in [0, 255] without its sky rows, channels last in memory.
+            now: the next frame.
+            hidden: ``(N, hidden_size)``.
+        """
+        stem = _look_twice(self.stem.weight, self.stem.bias, before, now)
+        return self.remember(self.gather(self.convolve(stem)[1]), hidden)
+
 
 def parse(output: Tensor) -> Perception:
     """Name what is in an output vector ``(N, 343)``; differentiable."""
@@ -264,11 +323,13 @@ def parse(output: Tensor) -> Perception:
 
 
 def fuse(network: DriverNet) -> DriverNet:
-    """The same network for driving: plain convolutions in a memory layout that suits them, no auxiliary task."""
+    """The same network for driving: plain convolutions in a layout that suits them, one head, no auxiliary task."""
     fused = copy.deepcopy(network)
     for parent in list(fused.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, Convolution):
                 setattr(parent, name, child.fused())
+    assert isinstance(fused.heads, Heads)
+    fused.heads = FusedHeads(fused.heads)
     del fused.auxiliary
     return fused.requires_grad_(False).eval()
