@@ -9,8 +9,8 @@ from torch import Tensor
 
 from simulator.world import CAMERA_PERIOD_S
 
-_ALPHA, _BETA = 0.35, 0.075
-"""Critically damped (beta = 2 - alpha - 2 sqrt(1 - alpha)), with a time constant of about half a second."""
+_ALPHA, _BETA = 0.25, 0.018
+"""Critically damped (alpha = 1 - t^2, beta = (1 - t)^2), with a time constant of about a third of a second."""
 
 
 @dataclass(frozen=True)
