@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -38,7 +39,7 @@ def test_iso_command_keeps_lateral_jerk_and_acceleration() -> None:
     for _ in range(20):
         steering, saturated = Controller(car)(column(0.1), speed, steering)
         lateral.append(float(car.curvature_of(steering, speed) * speed**2))
-    rises = [after - before for before, after in zip(lateral, lateral[1:], strict=False)]
+    rises = [after - before for before, after in pairwise(lateral)]
     assert rises[0] == pytest.approx(5.0 * 0.05)
     assert max(rises) <= 5.0 * 0.05 + 1e-9
     assert lateral[-1] == pytest.approx(3.0)
