@@ -98,6 +98,23 @@ def vehicle_of(scenario: Scenario) -> VehicleParameters:
         raise InvalidInput(f"ego.{error}") from error
 
 
+def fingerprints(scenario: Scenario) -> list[str]:
+    """Hashes of the files that a scenario names in the options of its plugins.
+
+    Raises:
+        InvalidInput: one of the files is not there.
+    """
+    named = {"world": scenario.world, "assistant": scenario.assistant, "attack": scenario.attack}
+    named |= {f"defenses.{index}": defense for index, defense in enumerate(scenario.defenses)}
+    hashes = []
+    for field, options in named.items():
+        try:
+            hashes.append(options.fingerprint() if options is not None else "")
+        except InvalidInput as error:
+            raise InvalidInput(f"{field}.{error}") from error
+    return hashes
+
+
 def check_buildable(scenario: Scenario, source: str) -> None:
     """Look for what can be wrong with a scenario but cannot be seen in its text: the map, the road, the car.
 
@@ -110,6 +127,7 @@ def check_buildable(scenario: Scenario, source: str) -> None:
     """
     try:
         vehicle_of(scenario)
+        fingerprints(scenario)
         check_attack(scenario, road_of(scenario))
     except InvalidInput as error:
         raise InvalidInput(f"{source}: {error}") from error

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from scenarios.registry import Options, Plugin
+from scenarios.store import file_hash
 
 
 class EmbeddedOptions(Options):
@@ -44,6 +45,12 @@ class LaneKeepingOptions(Options):
 
     type: Literal["lane_keeping"]
     weights: Annotated[str, Field(min_length=1, max_length=4096)] = "standard"
+
+    def fingerprint(self) -> str:
+        """Hash of the weights."""
+        from lkas.driver import find_weights
+
+        return file_hash(find_weights(self.weights))
 
 
 GROUND_TRUTH = Plugin(

@@ -41,6 +41,10 @@ class Options(Strict):
 
     type: str
 
+    def fingerprint(self) -> str:
+        """Hash of the files that the options name, so that a result is not taken for that of another content."""
+        return ""
+
 
 @dataclass(frozen=True)
 class Plugin:

@@ -18,7 +18,7 @@ import torch
 
 from attacks.perturbation import AttackResult, lay
 from lkas.perception import Assistant
-from scenarios.build import check_buildable, scene_of, start_of, vehicle_of
+from scenarios.build import check_buildable, fingerprints, scene_of, start_of, vehicle_of
 from scenarios.channels import road_channels
 from scenarios.factories import Setting
 from scenarios.files import to_yaml
@@ -105,7 +105,7 @@ def scenario_hash(scenario: Scenario) -> str:
     data = scenario.model_dump(mode="json", exclude={"description"})
     if "path" in data["road"]:
         data["road"]["path"] = file_hash(Path(data["road"]["path"]))
-    return content_hash(data)
+    return content_hash({**data, "fingerprints": fingerprints(scenario)})
 
 
 def run(scenarios: Sequence[Scenario], progress: Callable[[int], None] = lambda steps: None) -> list[Outcome]:

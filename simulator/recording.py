@@ -230,7 +230,7 @@ class Recording:
 class Recorder:
     """Collects what N worlds do, instant by instant, and gives one Recording each."""
 
-    def __init__(self, jpeg_quality: int = 85) -> None:
+    def __init__(self, jpeg_quality: int = 75) -> None:
         self._jpeg_quality = jpeg_quality
         self._values: dict[str, list[NDArray[Any]]] = {}
         self._units: dict[str, str] = {}

@@ -29,12 +29,13 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     console = Console()
     if not console.is_terminal:
         console.width = 180  # what is piped into a file is not folded to a screen
-    table = Table(title=escape(title), title_justify="left")
+    table = Table()
     for index, column in enumerate(columns):
         numbers = bool(rows) and all(_is_number(row[index]) for row in rows)
         table.add_column(escape(column), justify="right" if numbers else "left", overflow="fold")
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
+    console.print(escape(title), soft_wrap=True)
     console.print(table)
 
 

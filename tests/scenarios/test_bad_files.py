@@ -133,6 +133,10 @@ CASES: dict[str, tuple[bytes, str]] = {
         changed("assistant: ground_truth", "assistant: {type: ground_truth, eyes: 2}"),
         "assistant.eyes",
     ),
+    "missing weights": (
+        changed("assistant: ground_truth", "assistant: {type: lane_keeping, weights: none.safetensors}"),
+        "assistant.weights: there is no file none.safetensors",
+    ),
     "an assistant without type": (
         changed("assistant: ground_truth", "assistant: {eyes: 2}"),
         "assistant: expected a name",

@@ -1,0 +1,58 @@
+"""``dirtyroad results``: run the README's slow figures again, and rewrite its tables."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from scenarios.commands.output import print_json, print_table
+from simulator.world import InvalidInput
+
+SECTIONS = ("benign", "maps", "dirt", "speed")
+
+
+def add_parser(subparsers: Any) -> None:
+    """Declare the command."""
+    parser = subparsers.add_parser(
+        "results",
+        help="run the README's slow figures again",
+        description="Run the figures of the README again that are too slow for the tests, and rewrite its tables. "
+        "The exit code is 1 if a bar is not met.",
+    )
+    parser.add_argument(
+        "sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)} (default: all)"
+    )
+    parser.add_argument(
+        "--readme", type=Path, default=Path("README.md"), metavar="FILE", help="default: README.md"
+    )
+    parser.add_argument(
+        "--maps", action="append", default=[], type=Path, metavar="DIR", help="folder of the OpenDRIVE maps"
+    )
+    parser.add_argument("--dry", action="store_true", help="print, and leave the README as it is")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+    parser.set_defaults(execute=execute)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Run the command; returns the exit code."""
+    unknown = [name for name in arguments.sections if name not in SECTIONS]
+    if unknown:
+        raise InvalidInput(f"results: there is no section {unknown[0]}; there are {', '.join(SECTIONS)}")
+    chosen = arguments.sections or [name for name in SECTIONS if name != "maps" or arguments.maps]
+    from scenarios import results
+
+    if not arguments.dry:
+        for name in chosen:  # before the work, not after it
+            results.find_section(arguments.readme, name)
+    tables = {}
+    for name in chosen:
+        tables[name] = results.SECTIONS[name](arguments.maps)
+        if not arguments.dry:
+            results.rewrite(arguments.readme, name, tables[name])
+        if not arguments.json:
+            met = "all bars met" if tables[name].met else "NOT ALL BARS MET"
+            print_table(f"{name}: {met}", tables[name].columns, tables[name].rows)
+    if arguments.json:
+        print_json({name: {"met": t.met, "columns": t.columns, "rows": t.rows} for name, t in tables.items()})
+    return 0 if all(table.met for table in tables.values()) else 1
