@@ -47,6 +47,11 @@ class LanePiece:
     arc_m: Array
 
     @property
+    def place(self) -> tuple[int, int, int]:
+        """Road, section and lane."""
+        return self.road.road_id, self.section, self.lane_id
+
+    @property
     def length_m(self) -> float:
         """Length of the lane's centre."""
         return float(self.arc_m[-1])
@@ -180,6 +185,11 @@ def assemble(name: str, behind: list[LanePiece], ahead: list[LanePiece], length_
         for mark_key, offset_m, painted in piece.marks(s_m):
             marks.setdefault(mark_key, np.full(samples, np.nan))[here[painted]] = offset_m[painted]
 
+    crossing = np.array([piece.road.in_junction for piece in pieces])[owner]
+    for left, right in lanes.values():
+        _bridge(left, crossing)
+        _bridge(right, crossing)
+
     first, last = _outlook(grid, curvature, length_m, float(starts[0]), float(starts[-1]))
     end = np.clip(np.arange(samples), first, last)
     straight = end != np.arange(samples)
@@ -205,6 +215,18 @@ def assemble(name: str, behind: list[LanePiece], ahead: list[LanePiece], length_
         marks=tuple(LaneMark(marks[key][section], *key[1:]) for key in sorted(marks)),
         opendrive=text,
     )
+
+
+def _bridge(border_m: Array, crossing: NDArray[np.bool_]) -> None:
+    """Lead a border that a lane has before and behind a junction across it, in place.
+
+    Paths across a junction have only the lanes of their own direction; the others are paths of their own.
+    """
+    edges = np.flatnonzero(np.diff(crossing.astype(np.int8), prepend=0, append=0))
+    for first, end in edges.reshape(-1, 2):
+        gap = np.arange(first, end)
+        if first > 0 and end < len(border_m) and np.isnan(border_m[gap]).all():
+            border_m[gap] = np.interp(gap, [first - 1, end], border_m[[first - 1, end]])
 
 
 def _outlook(grid: Array, curvature: Array, length_m: float, start_m: float, end_m: float) -> tuple[int, int]:

@@ -115,7 +115,7 @@ class Network:
         """The lane piece by piece from a place on, or back from it (each piece still runs the way of traffic).
 
         Ends where the lane does, at a junction unless told to go through (by the straightest way), where the map does
-        not connect, and where a ring closes.
+        not connect, where a ring closes, and after ``LONGEST_M``.
 
         Raises:
             InvalidInput: as ``start``.
@@ -123,7 +123,8 @@ class Network:
         waypoint = self.start(road_id, lane_id, s_m)
         seen: set[tuple[int, int, int]] = set()
         end: complex | None = None
-        while True:
+        left_m = LONGEST_M
+        while left_m > 0:
             road, lane_id = self.roads[waypoint.road_id], waypoint.lane_id
             index = road.section_index(waypoint.s)
             section = road.sections[index]
@@ -139,6 +140,7 @@ class Network:
                 if end is not None and abs(points[0] - end) > JUMP_M:
                     return
                 end = points[1]
+                left_m -= piece.length_m
                 yield piece
             step = abs(goal - waypoint.s) + BEYOND_M
             choices = waypoint.next(step) if ahead else waypoint.previous(step)
@@ -214,18 +216,32 @@ def load_opendrive(
     return assemble(name, behind, ahead, min(wanted, found), network.text)
 
 
-def longest_stretch(source: str | Path | Network, min_radius_m: float = 0.0) -> Stretch:
-    """Find the longest way to go between two junctions without a curve sharper than a radius.
+def longest_stretch(
+    source: str | Path | Network, min_radius_m: float = 0.0, through_junctions: bool = False
+) -> Stretch:
+    """Find the longest way to go without a curve sharper than a radius.
+
+    Args:
+        source: as for ``load_opendrive``.
+        min_radius_m: the sharpest curve allowed.
+        through_junctions: whether it may lead across junctions, or lies between two.
 
     Raises:
         InvalidInput: if the map cannot be read, or has no such stretch.
     """
     network = source if isinstance(source, Network) else Network(source)
     best = Stretch(0, 0, 0.0, 0.0)
+    passed: set[tuple[int, int, int]] = set()
     for head in network.heads():
-        pieces = list(_until(network.follow(head.road_id, head.lane_id, head.s_m), LONGEST_M))
+        pieces: list[LanePiece] = []
+        for piece in network.follow(head.road_id, head.lane_id, head.s_m, True, through_junctions):
+            # where an earlier way came along, this one could only be its end
+            if not pieces and piece.place in passed:
+                break
+            pieces.append(piece)
         if not pieces:
             continue
+        passed.update(piece.place for piece in pieces)
         starts = np.cumsum([0.0, *(piece.length_m for piece in pieces)])
         arc_m = np.concatenate([start + piece.arc_m for start, piece in zip(starts, pieces, strict=False)])
         bends = np.concatenate([np.abs(piece.centre(piece.s_m)[2]) for piece in pieces])

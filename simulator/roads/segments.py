@@ -32,20 +32,25 @@ def clothoid_chord(
 ) -> NDArray[np.complex128]:
     """Where a clothoid leads that leaves the origin along x; lines and arcs are clothoids too.
 
-    The integral of exp(i * heading) is taken with ten Gauss-Legendre nodes, which leaves less than a micrometre for
-    turns up to a half circle and 1e-8 of the length up to a full one.
+    Lines and arcs are exact. For the others the integral of exp(i * heading) is taken with ten Gauss-Legendre nodes,
+    which leaves less than a micrometre for turns up to a half circle and 1e-8 of the length up to a full one.
 
     Args:
-        curvature_per_m: ``(...)`` at the start [1/m].
-        rate_per_m2: ``(...)`` change of curvature per metre [1/m^2].
-        length_m: ``(...)`` [m].
+        curvature_per_m: ``(S,)`` at the start [1/m].
+        rate_per_m2: ``(S,)`` change of curvature per metre [1/m^2].
+        length_m: ``(S,)`` [m].
 
     Returns:
-        ``(...)`` complex x + i*y [m].
+        ``(S,)`` complex x + i*y [m].
     """
-    along = length_m[..., None] * _NODES
-    heading = (curvature_per_m[..., None] + 0.5 * rate_per_m2[..., None] * along) * along
-    return length_m * (np.exp(1j * heading) @ _WEIGHTS)
+    half_turn = 0.5 * curvature_per_m * length_m
+    chord = length_m * np.sinc(half_turn / math.pi) * np.exp(1j * half_turn)
+    bent = rate_per_m2 != 0.0
+    if bent.any():
+        along = length_m[bent, None] * _NODES
+        heading = (curvature_per_m[bent, None] + 0.5 * rate_per_m2[bent, None] * along) * along
+        chord[bent] = length_m[bent] * (np.exp(1j * heading) @ _WEIGHTS)
+    return chord
 
 
 @dataclass(frozen=True)

@@ -60,3 +60,16 @@ def test_lanes_without_width_are_not_there(single_map: str) -> None:
     np.testing.assert_array_equal(there, np.isfinite(shoulder.right_m))
     np.testing.assert_array_equal(there[road.s_m >= 0], road.s_m[road.s_m >= 0] > 1.0)
     assert any(lane is road.ego_lane for lane in road.lanes)
+
+
+def test_oncoming_lanes_go_on_across_a_junction(crossing_map: str) -> None:
+    """The path across has only the lanes of its own direction, of which its neighbours make no part."""
+    own = '<lane id="1" type="driving"><link><predecessor id="1"/><successor id="1"/></link>'
+    text = crossing_map.replace(own, own.replace("driving", "none"))
+    assert text != crossing_map
+
+    road = load_opendrive(text, 1, -1, 0.0, through_junctions=True)
+
+    oncoming = next(lane for lane in road.lanes if lane.kind == "driving" and lane.direction == -1)
+    np.testing.assert_allclose(oncoming.left_m, 5.0)
+    np.testing.assert_allclose(oncoming.right_m, 1.5)
