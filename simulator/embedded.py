@@ -64,7 +64,7 @@ class OtherCar:
 
 @dataclass(frozen=True)
 class Start:
-    """How a world begins.
+    """How a world begins: a car that follows its lane.
 
     Attributes:
         s_m: arc length of the car's rear axle along the road.
@@ -222,8 +222,13 @@ class EmbeddedWorld:
             [(s.s_m, s.offset_m, s.heading_error_rad, s.speed_mps) for s in self._starts]
         ).unbind(1)
         x, y = self.curve.to_cartesian(s, d)
-        _, _, road_heading, _ = self.curve.frame_at(s)
-        state = VehicleState.at(x, y, road_heading + heading, speed)
+        _, _, road_heading, curvature = self.curve.frame_at(s)
+        curvature = curvature / (1 - curvature * d)
+        # a car that is in a curve is steering for it already
+        state = VehicleState.at(x, y, road_heading + heading, speed).replace(
+            steering_rad=self.vehicle.parameters.steering_for(curvature, speed),
+            yaw_rate_radps=speed * curvature,
+        )
         count = torch.zeros(self.size, dtype=torch.int64, device=s.device)
         return WorldState(state, self.vehicle.initial_memory(state), s, count, count + seed)
 

@@ -56,6 +56,10 @@ def test_start_is_where_it_was_asked_for() -> None:
     assert float(truth.curvature_per_m) == pytest.approx(0.01)
     assert (float(truth.lane_left_m), float(truth.lane_right_m)) == pytest.approx((1.8, -1.8))
     assert float(first.state.speed_mps) == 17.0
+    # it follows a circle of 100 m less 0.4 m beside its right side
+    assert float(
+        PRESETS["openpilot_0_6"].curvature_of(first.state.steering_rad, column(17.0))
+    ) == pytest.approx(1 / 100.4)
     assert float(first.info["set_speed_mps"]) == 17.0
     # seen from the camera's foot, 1.5 m ahead of the axle, the centre is to the left
     assert float(truth.path_y_m[0, 0]) == pytest.approx(0.4 - 1.5 * 0.03 + 0.005 * 1.5**2, abs=2e-3)
