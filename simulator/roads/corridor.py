@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.roads.map_file import Array, MapRoad
+from simulator.roads.map_file import MapRoad
+from simulator.roads.plan_view import Array
 from simulator.roads.road import LEAD_IN_M, LEAD_OUT_M, STEP_M, Lane, LaneMark, Road
 
 THINNEST_M = 0.02
