@@ -7,8 +7,8 @@ camera mount, exposure, dirt and traffic. Each drive is one clip.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
-from typing import TypeVar
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -130,7 +130,7 @@ def render_episode(spec: EpisodeSpec, seed: int, index: int) -> list[Clip]:
 
 
 def _start(motion: Motion, start_m: float) -> Motion:
-    return Motion(start_m, *[getattr(motion, f.name) for f in fields(motion)[1:]])
+    return replace(motion, start_m=start_m)
 
 
 def _drive(
@@ -175,13 +175,13 @@ def _traffic(spec: EpisodeSpec, road: Road, views: _Views, rng: np.random.Genera
     per_clip: list[tuple[float, float, float, float, float, bool, bool]] = []
     for clip in range(spec.clips):
         start = int((views.clip == clip).nonzero()[0])
-        s, speed = float(views.s_m[start]), float(views.state.speed_mps[start])
+        own_s, speed = float(views.s_m[start]), float(views.state.speed_mps[start])
         ahead = math.exp(rng.uniform(math.log(5.0), math.log(90.0)))
         beside = others[int(rng.integers(len(others)))] if others else road.ego_lane
-        place = s + rng.uniform(5, 100)
+        place = own_s + rng.uniform(5, 100)
         per_clip.append(
             (
-                s + front + ahead + 0.5 * CAR_LENGTH_M,
+                own_s + front + ahead + 0.5 * CAR_LENGTH_M,
                 rng.normal(0, 0.25),
                 speed + rng.normal(0, 2),
                 place,
@@ -206,7 +206,7 @@ def _traffic(spec: EpisodeSpec, road: Road, views: _Views, rng: np.random.Genera
     gap = s_lead - 0.5 * CAR_LENGTH_M - views.s_m - front
     present[:, 0] &= gap > 1.0
     lead = torch.where(present[:, 0], gap, torch.full_like(gap, math.nan))
-    return Boxes(**{**vars(boxes), "present": present}), lead
+    return replace(boxes, present=present), lead
 
 
 def _dirt_layers(spec: EpisodeSpec, views: _Views, rng: np.random.Generator) -> list[SurfaceLayer]:
@@ -286,10 +286,10 @@ def _mounts(cameras: list[Camera], dtype: torch.dtype = torch.float32) -> Mounts
 
 def _pick(batch: Batch, index: Tensor) -> Batch:
     """Some worlds of a batch."""
-    values = {
-        name: value[index] if isinstance(value, Tensor) else value for name, value in vars(batch).items()
+    picked: dict[str, Any] = {
+        name: value[index] for name, value in vars(batch).items() if isinstance(value, Tensor)
     }
-    return type(batch)(**values)
+    return replace(batch, **picked)
 
 
 def _pick_layer(layer: SurfaceLayer, index: Tensor) -> SurfaceLayer:

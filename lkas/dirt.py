@@ -47,7 +47,7 @@ def tar(rows: int, columns: int, rng: np.random.Generator) -> Map:
         cv2.polylines(
             out, [points.round().astype(np.int32)], False, -rng.uniform(0.4, 1), int(rng.integers(1, 3))
         )
-    return cv2.GaussianBlur(out, (0, 0), 0.5)
+    return np.asarray(cv2.GaussianBlur(out, (0, 0), 0.5), np.float32)
 
 
 def repairs(rows: int, columns: int, rng: np.random.Generator) -> Map:
@@ -86,7 +86,7 @@ def skid_marks(rows: int, columns: int, rng: np.random.Generator) -> Map:
         for shift in (0.0, 1.6 / CELL_M) if rng.random() < 0.5 else (0.0,):
             points = np.stack([across + shift, along], 1)[first : last + 1].round().astype(np.int32)
             cv2.polylines(out, [points], False, strength, width)
-    return cv2.GaussianBlur(out, (0, 0), rng.uniform(0.4, 1.5))
+    return np.asarray(cv2.GaussianBlur(out, (0, 0), rng.uniform(0.4, 1.5)), np.float32)
 
 
 def puddles(rows: int, columns: int, rng: np.random.Generator) -> Map:

@@ -211,14 +211,15 @@ class FusedHeads(nn.Module):
     def __init__(self, heads: Heads) -> None:
         super().__init__()
         features = heads.curves.in_features
-        self.linear = nn.Linear(features, LAYOUT.size)
+        weight = heads.curves.weight
+        self.linear = nn.Linear(features, LAYOUT.size, dtype=weight.dtype, device=weight.device)
         with torch.no_grad():
             # what comes out for nothing, and for one of each feature, in double precision
             unlimited = copy.deepcopy(heads).double()
-            probes = torch.cat([torch.zeros(1, features), torch.eye(features)]).double()
-            constant, *rows = unlimited.raw(probes)
-            self.linear.bias.copy_(constant)
-            self.linear.weight.copy_((torch.stack(rows) - constant).T)
+            none = torch.zeros(1, features, dtype=torch.float64, device=weight.device)
+            constant, each = unlimited.raw(none), unlimited.raw(none.new_ones(features).diag())
+            self.linear.bias.copy_(constant[0])
+            self.linear.weight.copy_((each - constant).T)
         low, high = heads.limits()
         self.register_buffer("low", low, persistent=False)
         self.register_buffer("high", high, persistent=False)
