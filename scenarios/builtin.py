@@ -6,19 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from scenarios.registry import Options, Plugin
+from scenarios.registry import Options, Plugin, WorldOptions
 from scenarios.store import file_hash
 
 
-class EmbeddedOptions(Options):
-    """The embedded world.
-
-    Attributes:
-        latency_s: time between a frame and the command that is based on it, in whole steps of the vehicle (10 ms).
-    """
+class EmbeddedOptions(WorldOptions):
+    """The embedded world."""
 
     type: Literal["embedded"]
-    latency_s: Annotated[float, Field(ge=0.0, le=1.0, multiple_of=0.01)] = 0.0
 
 
 EMBEDDED = Plugin(

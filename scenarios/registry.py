@@ -18,9 +18,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from simulator.world import InvalidInput, MissingExtra
@@ -46,6 +46,16 @@ class Options(Strict):
         return ""
 
 
+class WorldOptions(Options):
+    """What every world lets a scenario file say.
+
+    Attributes:
+        latency_s: time between a frame and the command that is based on it, in whole steps of the vehicle (10 ms).
+    """
+
+    latency_s: Annotated[float, Field(ge=0.0, le=1.0, multiple_of=0.01)] = 0.0
+
+
 @dataclass(frozen=True)
 class Plugin:
     """An entry of the registry.
@@ -59,7 +69,7 @@ class Plugin:
             - attacks: ``(options) -> (attack, threat)``, see `scenarios.patches.run_attack`
             - assistants: ``(options, VehicleParameters, latency_s) -> lkas.perception.Assistant``
             - metrics: ``(recording) -> scenarios.metrics.MetricValue``
-        options: the pydantic model of its options.
+        options: the pydantic model of its options; a world's is made of `WorldOptions`.
         extra: the extra of ``pip install dirtyroad[extra]`` that it needs, if any.
         max_batch: how many scenarios one world can step together (worlds only).
         reads_truth: whether it drives from ``observation.truth`` (assistants only).

@@ -193,9 +193,8 @@ def run_batch(scenarios: Sequence[Scenario], progress: Callable[[int], None]) ->
 
 def make_assistant(scenario: Scenario) -> Assistant:
     """The assistant that a scenario names."""
-    latency_s = float(getattr(scenario.world, "latency_s", 0.0))
     factory = plugin("assistants", scenario.assistant.type).load()
-    assistant: Assistant = factory(scenario.assistant, vehicle_of(scenario), latency_s)
+    assistant: Assistant = factory(scenario.assistant, vehicle_of(scenario), scenario.world.latency_s)
     return assistant
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from scenarios.registry import Options, Slot, Strict, find, plugins
+from scenarios.registry import Options, Slot, Strict, WorldOptions, find, plugins
 from scenarios.road_schema import RoadSpec
 from simulator.weather import PRESETS as WEATHERS
 from simulator.world import CAMERA_PERIOD_S
@@ -133,7 +133,7 @@ class Scenario(Strict):
     seed: Seed = 0
     duration_s: Annotated[float, Field(ge=CAMERA_PERIOD_S, le=600.0)]
     on_road_end: Literal["refuse", "stop"] = "refuse"
-    world: Annotated[Options, Slot("worlds")] = Field(default="embedded", validate_default=True)
+    world: Annotated[WorldOptions, Slot("worlds")] = Field(default="embedded", validate_default=True)
     road: RoadSpec
     surface: SurfaceSpec = SurfaceSpec()
     weather: WeatherSpec = WeatherSpec()

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scenarios.commands import selection
 from scenarios.commands.output import print_json, print_table, progress_bar
 from simulator.world import InvalidInput
+
+if TYPE_CHECKING:
+    from scenarios.runner import Judgement, Outcome
+    from scenarios.schema import Criterion
 
 SUMMARY = {
     "lateral_offset_p99": "offset p99",
@@ -69,7 +74,7 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0 if met else 1
 
 
-def show_one(outcome: Any, folder: str) -> None:
+def show_one(outcome: Outcome, folder: str) -> None:
     """Every metric of one run, with its criterion."""
     bounds = {judgement.criterion.metric: judgement for judgement in outcome.judgements}
     rows = []
@@ -86,7 +91,7 @@ def show_one(outcome: Any, folder: str) -> None:
     print(f"{outcome.recording.duration_s:g} s driven at {factor:.1f} times real time; run folder: {folder}")
 
 
-def show_many(outcomes: Any) -> None:
+def show_many(outcomes: Sequence[Outcome]) -> None:
     """One line for each of several runs."""
     rows = [
         (
@@ -100,19 +105,19 @@ def show_many(outcomes: Any) -> None:
     print_table(f"{len(outcomes)} runs", ("scenario", "seed", *SUMMARY.values(), "criteria"), rows)
 
 
-def failed(outcome: Any) -> list[str]:
+def failed(outcome: Outcome) -> list[str]:
     """The metrics whose criteria were not met."""
     return [judgement.criterion.metric for judgement in outcome.judgements if not judgement.met]
 
 
-def verdict(judgement: Any) -> str:
+def verdict(judgement: Judgement | None) -> str:
     """``met``, ``not met``, or nothing where there is no criterion."""
     if judgement is None:
         return ""
     return "met" if judgement.met else "not met (optional)" if judgement.criterion.optional else "NOT MET"
 
 
-def describe(criterion: Any) -> str:
+def describe(criterion: Criterion) -> str:
     """A criterion in signs."""
     low = "" if criterion.min is None else f">= {criterion.min:g}"
     high = "" if criterion.max is None else f"<= {criterion.max:g}"
