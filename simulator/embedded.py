@@ -222,12 +222,13 @@ class EmbeddedWorld:
             [(s.s_m, s.offset_m, s.heading_error_rad, s.speed_mps) for s in self._starts]
         ).unbind(1)
         x, y = self.curve.to_cartesian(s, d)
-        _, _, road_heading, curvature = self.curve.frame_at(s)
+        _, _, road_heading, _ = self.curve.frame_at(s)
+        # a car that is in a curve is steering for it already; its front wheels are where that is decided
+        car = self.vehicle.parameters
+        _, _, _, curvature = self.curve.frame_at(s + car.wheelbase_m)
         curvature = curvature / (1 - curvature * d)
-        # a car that is in a curve is steering for it already
         state = VehicleState.at(x, y, road_heading + heading, speed).replace(
-            steering_rad=self.vehicle.parameters.steering_for(curvature, speed),
-            yaw_rate_radps=speed * curvature,
+            steering_rad=car.steering_for(curvature, speed), yaw_rate_radps=speed * curvature
         )
         count = torch.zeros(self.size, dtype=torch.int64, device=s.device)
         return WorldState(state, self.vehicle.initial_memory(state), s, count, count + seed)
