@@ -57,8 +57,8 @@ class Motion:
 
 
 def sample_speed(rng: np.random.Generator) -> float:
-    """Speed of a clip [m/s]: now and then crawling, mostly 8 to 35."""
-    return float(rng.uniform(3, 10) if rng.random() < 0.15 else rng.uniform(8, 35))
+    """Speed of a clip [m/s]: a third as slow as in tight bends, the rest up to 35."""
+    return float(rng.uniform(4, 15) if rng.random() < 0.35 else rng.uniform(8, 35))
 
 
 def sample_motion(rng: np.random.Generator, speed_mps: float, lane_width_m: float) -> Motion:
@@ -101,8 +101,9 @@ def sample_segments(rng: np.random.Generator, speed_mps: float) -> list[Segment]
         if rng.random() < 0.25:
             target = 0.0
         else:
-            # many gentle curves, some as sharp as the speed allows
-            target = float(rng.choice([-1, 1]) * sharpest * math.exp(rng.uniform(math.log(0.02), 0)))
+            # as many bends near the sharpest that the speed allows as gentle ones
+            share = rng.uniform(0.2, 1) if rng.random() < 0.5 else math.exp(rng.uniform(math.log(0.02), 0))
+            target = float(rng.choice([-1, 1]) * sharpest * share)
         ramp = float(rng.uniform(10, 80))
         hold = min(float(rng.uniform(20, 150)), 2.0 / max(abs(target), 1e-3))
         if rng.random() < 0.85 and target != curvature:
