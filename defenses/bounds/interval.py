@@ -1,0 +1,68 @@
+"""Elementwise bounds on a value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Interval:
+    """``lower <= value <= upper``, both ``(B, *shape)``, or ``(1, *shape)`` where all samples agree."""
+
+    lower: Tensor
+    upper: Tensor
+
+    @property
+    def centre(self) -> Tensor:
+        """The midpoint."""
+        return (self.lower + self.upper) / 2
+
+    @property
+    def radius(self) -> Tensor:
+        """Half the width."""
+        return (self.upper - self.lower) / 2
+
+    @property
+    def shape(self) -> torch.Size:
+        """Shape of the bounds, batch axis first."""
+        return self.lower.shape
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Interval:
+        """The same function on both bounds, for functions that do not decrease in any entry."""
+        return Interval(function(self.lower), function(self.upper))
+
+    def flip(self, function: Callable[[Tensor], Tensor]) -> Interval:
+        """The same function on both bounds, for functions that do not increase in any entry."""
+        return Interval(function(self.upper), function(self.lower))
+
+    def expand(self, batch: int) -> Interval:
+        """With the batch axis at its full length."""
+        return self.map(lambda t: t.expand(batch, *t.shape[1:]))
+
+    def detach(self) -> Interval:
+        """Cut from the autograd graph."""
+        return self.map(Tensor.detach)
+
+    def intersect(self, other: Interval) -> Interval:
+        """The common part of two sound intervals; where rounding makes them cross, both take the upper
+        bound's place.
+        """
+        upper = torch.minimum(self.upper, other.upper)
+        return Interval(torch.minimum(torch.maximum(self.lower, other.lower), upper), upper)
+
+    @staticmethod
+    def around(centre: Tensor, radius: Tensor) -> Interval:
+        """From midpoint and half width."""
+        return Interval(centre - radius, centre + radius)
+
+    @staticmethod
+    def product(x: Interval, y: Interval) -> Interval:
+        """The exact range of elementwise products."""
+        corners = (x.lower * y.lower, x.lower * y.upper, x.upper * y.lower, x.upper * y.upper)
+        low = torch.minimum(torch.minimum(corners[0], corners[1]), torch.minimum(corners[2], corners[3]))
+        high = torch.maximum(torch.maximum(corners[0], corners[1]), torch.maximum(corners[2], corners[3]))
+        return Interval(low, high)

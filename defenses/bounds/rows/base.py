@@ -1,0 +1,130 @@
+"""What all representations of rows share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from defenses.bounds.rows.dense import Dense
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Two lines that enclose an elementwise function on its interval.
+
+    ``lower_slope * x + lower_bias <= f(x) <= upper_slope * x + upper_bias``; each ``(B|1, *shape)``, or in
+    the layout of a bundle of rows. A bias of None is zero.
+    """
+
+    lower_slope: Tensor
+    lower_bias: Tensor | None
+    upper_slope: Tensor
+    upper_bias: Tensor | None
+
+
+@dataclass(frozen=True)
+class Rows(ABC):
+    """``S`` linear functionals of a node's value for each of ``B`` samples.
+
+    Attributes:
+        shape: of the node's value for one sample.
+        mirrored: the bundle stands for its rows followed by their negatives.
+    """
+
+    shape: tuple[int, ...]
+    mirrored: bool
+
+    @property
+    @abstractmethod
+    def count(self) -> int:
+        """The number of rows, mirror images not counted."""
+
+    @property
+    def numel(self) -> int:
+        """How many numbers the bundle holds."""
+        return self.values.numel()
+
+    @property
+    @abstractmethod
+    def values(self) -> Tensor:
+        """The stored coefficients, in whatever layout."""
+
+    def zeros(self) -> Tensor:
+        """The constant zero for every row, ``(1, S)``."""
+        return self.values.new_zeros(1, self.count)
+
+    @abstractmethod
+    def dense(self) -> Dense:
+        """The same functionals with every coefficient written out."""
+
+    @abstractmethod
+    def mirror(self) -> Self:
+        """The same rows with their negatives appended, no longer mirrored."""
+
+    @abstractmethod
+    def dot(self, value: Tensor) -> Tensor:
+        """``<A[b, s], value[b]>`` for a value ``(B|1, *shape)``, as ``(B|1, S)``."""
+
+    @abstractmethod
+    def magnitude(self, value: Tensor) -> Tensor:
+        """``<|A[b, s]|, value[b]>``, as ``(B|1, S)``."""
+
+    @abstractmethod
+    def norm(self, radius: Tensor, order: float) -> Tensor:
+        """The ``order``-norm of ``A * radius`` for a radius ``()`` or ``(B|1, *shape)``, as ``(B|1, S)``."""
+
+    @abstractmethod
+    def times(self, value: Tensor) -> Rows:
+        """Every coefficient multiplied by its entry of a value ``(B|1, *shape)``."""
+
+    @abstractmethod
+    def relax(self, lines: Lines) -> tuple[Rows, Tensor]:
+        """Pull unmirrored rows through an elementwise function.
+
+        Returns:
+            Rows over the function's argument, and the constant ``(B|1, S)`` that comes with them: together a
+            lower bound.
+        """
+
+    @abstractmethod
+    def local(self, value: Tensor) -> Tensor:
+        """A value ``(B|1, *shape)`` laid out as this bundle's coefficients are, for relaxations chosen row by
+        row.
+        """
+
+    @abstractmethod
+    def relax_local(self, lines: Lines) -> tuple[Rows, Tensor]:
+        """As :meth:`relax`, with lines already in the layout that :meth:`local` gives."""
+
+    def plus(self, other: Rows) -> Rows:
+        """The sum of two bundles over the same node."""
+        if self.mirrored != other.mirrored:
+            return (self.mirror() if self.mirrored else self).plus(
+                other.mirror() if other.mirrored else other
+            )
+        return self._plus(other)
+
+    def _plus(self, other: Rows) -> Rows:
+        a, b = self.dense(), other.dense()
+        return replace(a, coefficients=a.coefficients + b.coefficients)
+
+
+def signs(coefficients: Tensor) -> tuple[Tensor, Tensor]:
+    """The positive and the negative part."""
+    return coefficients.clamp(min=0), coefficients.clamp(max=0)
+
+
+def contract(coefficients: Tensor, value: Tensor) -> Tensor:
+    """``(B|1, S, ...)`` against ``(B|1, ...)``, summed over all but the first axes: ``(B|1, S)``."""
+    return torch.matmul(coefficients.flatten(2), value.flatten(1).unsqueeze(-1)).squeeze(-1)
+
+
+def combine(coefficients: Tensor, lines: Lines) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """``A+ * lower_slope + A- * upper_slope``, and both parts of A for the biases."""
+    positive, negative = signs(coefficients)
+    return torch.addcmul(negative * lines.upper_slope, positive, lines.lower_slope), (positive, negative)

@@ -1,0 +1,69 @@
+"""Rows with every coefficient written out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from defenses.bounds.rows.base import Lines, Rows, combine, contract
+
+
+@dataclass(frozen=True)
+class Dense(Rows):
+    """Coefficients ``(B|1, S, *shape)``."""
+
+    coefficients: Tensor
+
+    @property
+    def count(self) -> int:
+        return self.coefficients.shape[1]
+
+    @property
+    def values(self) -> Tensor:
+        return self.coefficients
+
+    def dense(self) -> Dense:
+        return self
+
+    def mirror(self) -> Dense:
+        return replace(
+            self, coefficients=torch.cat([self.coefficients, -self.coefficients], 1), mirrored=False
+        )
+
+    def dot(self, value: Tensor) -> Tensor:
+        return contract(self.coefficients, value)
+
+    def magnitude(self, value: Tensor) -> Tensor:
+        return contract(self.coefficients.abs(), value)
+
+    def norm(self, radius: Tensor, order: float) -> Tensor:
+        if radius.ndim == 0:
+            return torch.linalg.vector_norm(self.coefficients.flatten(2), order, -1) * radius
+        if order == 1:
+            return self.magnitude(radius)
+        return torch.linalg.vector_norm((self.coefficients * radius.unsqueeze(1)).flatten(2), order, -1)
+
+    def times(self, value: Tensor) -> Dense:
+        return replace(self, coefficients=self.coefficients * value.unsqueeze(1))
+
+    def local(self, value: Tensor) -> Tensor:
+        return value.unsqueeze(1)
+
+    def relax(self, lines: Lines) -> tuple[Rows, Tensor]:
+        slopes = Lines(lines.lower_slope.unsqueeze(1), None, lines.upper_slope.unsqueeze(1), None)
+        coefficients, parts = combine(self.coefficients, slopes)
+        bias = coefficients.new_zeros(1, self.count)
+        for part, value in zip(parts, (lines.lower_bias, lines.upper_bias), strict=True):
+            if value is not None:
+                bias = bias + contract(part, value)
+        return replace(self, coefficients=coefficients), bias
+
+    def relax_local(self, lines: Lines) -> tuple[Rows, Tensor]:
+        coefficients, parts = combine(self.coefficients, lines)
+        bias = coefficients.new_zeros(1, self.count)
+        for part, value in zip(parts, (lines.lower_bias, lines.upper_bias), strict=True):
+            if value is not None:
+                bias = bias + (part * value).flatten(2).sum(-1)
+        return replace(self, coefficients=coefficients), bias

@@ -1,0 +1,181 @@
+"""Rows over an image whose coefficients are zero outside a small window: what convolutions leave of single
+neurons.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from defenses.bounds.rows.base import Lines, Rows, combine
+from defenses.bounds.rows.dense import Dense
+
+
+@dataclass(frozen=True)
+class Patches(Rows):
+    """Windows of a common size on a value of shape ``(1, C, H, W)``.
+
+    Coefficients of places outside the image are zero.
+
+    Attributes:
+        blocks: ``(B|1, S, C, h, w)``.
+        top: ``(B|1, S)`` int64, image row of each window's first row; may be negative.
+        left: the same for columns.
+        extent: least and greatest ``top``, least and greatest ``left``, as known without looking.
+    """
+
+    blocks: Tensor
+    top: Tensor
+    left: Tensor
+    extent: tuple[int, int, int, int]
+
+    @property
+    def count(self) -> int:
+        return self.blocks.shape[1]
+
+    @property
+    def values(self) -> Tensor:
+        return self.blocks
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """Rows and columns of a window."""
+        return self.blocks.shape[-2], self.blocks.shape[-1]
+
+    def _margins(self) -> tuple[int, int, int, int]:
+        """How far windows reach over the image's edges: left, right, top, bottom."""
+        (rows, columns), (_, _, height, width) = self.window, self.shape
+        first_top, last_top, first_left, last_left = self.extent
+        return (
+            max(0, -first_left),
+            max(0, last_left + columns - width),
+            max(0, -first_top),
+            max(0, last_top + rows - height),
+        )
+
+    def dense(self) -> Dense:
+        left, right, top, bottom = self._margins()
+        _, channels, height, width = self.shape
+        rows, columns = self.window
+        wide = width + left + right
+        batch = max(len(self.blocks), len(self.top))
+        place = (self.top + top) * wide + self.left + left
+        inside = torch.arange(rows, device=place.device).unsqueeze(1) * wide
+        inside = (inside + torch.arange(columns, device=place.device)).flatten()
+        index = (place.unsqueeze(-1) + inside).unsqueeze(2).expand(batch, -1, channels, -1)
+        canvas = self.blocks.new_zeros(batch, self.count, channels, (height + top + bottom) * wide)
+        canvas = canvas.scatter(3, index, self.blocks.flatten(3).expand(batch, -1, -1, -1))
+        canvas = canvas.unflatten(3, (height + top + bottom, wide))[
+            ..., top : top + height, left : left + width
+        ]
+        return Dense(self.shape, self.mirrored, canvas.unsqueeze(2))
+
+    def mirror(self) -> Patches:
+        return replace(
+            self,
+            blocks=torch.cat([self.blocks, -self.blocks], 1),
+            top=torch.cat([self.top, self.top], 1),
+            left=torch.cat([self.left, self.left], 1),
+            mirrored=False,
+        )
+
+    def local(self, value: Tensor) -> Tensor:
+        """The windows of a value ``(B|1, 1, C|1, H, W)``, zero outside the image: ``(B|1, S, C|1, h, w)``."""
+        rows, columns = self.window
+        left, right, top, bottom = self._margins()
+        image = value.squeeze(1)
+        if left or right or top or bottom:
+            image = F.pad(image, (left, right, top, bottom))
+        batch, channels = image.shape[:2]
+        views = image.unfold(2, rows, 1).unfold(3, columns, 1).permute(0, 2, 3, 1, 4, 5)
+        down, across = views.shape[1:3]
+        sample = torch.arange(batch, device=image.device).unsqueeze(1)
+        if down * across > self.top.numel():
+            found = views[sample, self.top + top, self.left + left]
+        else:
+            place = (sample * down + self.top + top) * across + self.left + left
+            flat = views.reshape(batch * down * across, -1).index_select(0, place.flatten())
+            found = flat.view(*place.shape, channels, rows, columns)
+        return found
+
+    def mask(self) -> Patches:
+        """Set the coefficients of places outside the image to zero."""
+        if not any(self._margins()):
+            return self
+        inside = self.local(self.blocks.new_ones(1, 1, 1, *self.shape[2:]))
+        return replace(self, blocks=self.blocks * inside)
+
+    def dot(self, value: Tensor) -> Tensor:
+        return (self.blocks * self.local(value)).flatten(2).sum(-1)
+
+    def channels(self, value: Tensor) -> Tensor:
+        """:meth:`dot` with an image that is constant over each channel, ``(C,)``."""
+        return torch.matmul(self.blocks.sum((-2, -1)), value)
+
+    def magnitude(self, value: Tensor) -> Tensor:
+        return (self.blocks.abs() * self.local(value)).flatten(2).sum(-1)
+
+    def norm(self, radius: Tensor, order: float) -> Tensor:
+        if radius.ndim == 0:
+            return torch.linalg.vector_norm(self.blocks.flatten(2), order, -1) * radius
+        return torch.linalg.vector_norm((self.blocks * self.local(radius)).flatten(2), order, -1)
+
+    def times(self, value: Tensor) -> Patches:
+        return replace(self, blocks=self.blocks * self.local(value))
+
+    def relax(self, lines: Lines) -> tuple[Rows, Tensor]:
+        fields = {
+            "lower_slope": lines.lower_slope,
+            "lower_bias": lines.lower_bias,
+            "upper_slope": lines.upper_slope,
+            "upper_bias": lines.upper_bias,
+        }
+        present = {name: value for name, value in fields.items() if value is not None}
+        batch = max(len(value) for value in present.values())
+        stacked = torch.cat([value.expand(batch, *self.shape) for value in present.values()], 2)
+        found = dict(zip(present, self.local(stacked).chunk(len(present), 2), strict=True))
+        return self.relax_local(Lines(**{name: found.get(name) for name in fields}))  # type: ignore[arg-type]
+
+    def relax_local(self, lines: Lines) -> tuple[Rows, Tensor]:
+        blocks, parts = combine(self.blocks, lines)
+        bias = blocks.new_zeros(1, self.count)
+        for part, value in zip(parts, (lines.lower_bias, lines.upper_bias), strict=True):
+            if value is not None:
+                bias = bias + (part * value).flatten(2).sum(-1)
+        return replace(self, blocks=blocks), bias
+
+    def _plus(self, other: Rows) -> Rows:
+        convert = getattr(other, "patches", None)
+        other = other if convert is None else convert()
+        shift = self._offset(other)
+        if shift is None or not isinstance(other, Patches):
+            return super()._plus(other)
+        (rows, columns), (other_rows, other_columns), (down, right) = self.window, other.window, shift
+        top, left = min(0, down), min(0, right)
+        height = max(rows, down + other_rows) - top
+        width = max(columns, right + other_columns) - left
+        mine = F.pad(self.blocks, (-left, width + left - columns, -top, height + top - rows))
+        theirs = F.pad(
+            other.blocks,
+            (
+                right - left,
+                width - (right - left) - other_columns,
+                down - top,
+                height - (down - top) - other_rows,
+            ),
+        )
+        a, b, c, d = self.extent
+        extent = (a + top, b + top, c + left, d + left)
+        return replace(self, blocks=mine + theirs, top=self.top + top, left=self.left + left, extent=extent)
+
+    def _offset(self, other: Rows) -> tuple[int, int] | None:
+        """The common displacement of another bundle's windows against these; None where there is none."""
+        if not isinstance(other, Patches) or self.top.shape != other.top.shape:
+            return None
+        down, right = other.top - self.top, other.left - self.left
+        first_down, first_right = int(down.flatten()[0]), int(right.flatten()[0])
+        same = bool((down == first_down).all()) and bool((right == first_right).all())
+        return (first_down, first_right) if same else None

@@ -1,0 +1,51 @@
+"""The backward walk: rows over a node pulled back, operator by operator, to the perturbed roots."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from defenses.bounds.graph import Node
+from defenses.bounds.problem import Problem
+from defenses.bounds.rows import Rows
+from defenses.bounds.rules.base import RULES, Call, Tuner, unmirrored
+
+
+def walk(
+    problem: Problem, start: Node, rows: Rows, tuner: Tuner | None = None, affine_only: bool = False
+) -> Tensor:
+    """Lower bounds on linear functionals of a node.
+
+    Args:
+        problem: with intervals for all operands of the nonlinear operators before ``start``.
+        start: the node.
+        rows: the functionals; mirrored ones are bounded from below and, negated, from above.
+        affine_only: stop at operators that are not affine, and use the intervals of their results.
+        tuner: hands out the parameters of the relaxations; their defaults are used where None.
+
+    Returns:
+        ``(B, S)``, or ``(B, 2 S)`` for mirrored rows: first those of the rows, then those of their negatives.
+    """
+    total = rows.values.new_zeros(problem.batch, rows.count * (2 if rows.mirrored else 1))
+    pending: dict[int, Rows] = {start.index: rows}
+    largest = 0
+    while pending:
+        index = max(pending)
+        current = pending.pop(index)
+        node = problem.graph.nodes[index]
+        if index in problem.regions:
+            total = total + problem.regions[index].minimum(unmirrored(current))
+            continue
+        call = Call(node, problem)
+        if affine_only and not RULES[node].is_affine(call):
+            interval, plain = problem.intervals[index], unmirrored(current)
+            total = total + plain.dot(interval.centre) - plain.magnitude(interval.radius)
+            continue
+        contributions, constant = RULES[node].backward(call, current, tuner)
+        total = total + constant
+        for position, pulled in contributions:
+            source = node.inputs[position]
+            held = pending.get(source.index)
+            pending[source.index] = pulled if held is None else held.plus(pulled)
+            largest = max(largest, pulled.numel)
+    problem.cost[start.index] = max(problem.cost.get(start.index, 1), -(-largest // max(1, rows.count)))
+    return total
