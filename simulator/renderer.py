@@ -9,7 +9,6 @@ stays below a hundredth of a pixel on a motorway and a tenth in the tightest ben
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -18,12 +17,13 @@ from simulator.camera import Camera, Mounts
 from simulator.geometry import Curve, rotate
 from simulator.lens import Lens
 from simulator.objects import Boxes, draw_boxes
-from simulator.roads.road import Road
+from simulator.roads.place import stack_curves
 from simulator.scene import Scene
 from simulator.sky import Panorama
 from simulator.surface import grid as raster
 from simulator.surface.bake import Surface, bake
 from simulator.surface.layer import SurfaceLayer
+from simulator.views import GroundView, RayCast
 from simulator.weather import Light
 from simulator.world import VehicleState
 
@@ -31,58 +31,6 @@ FARTHEST_M = 400.0
 """Ground beyond is drawn as the ground there."""
 
 _NODE_SPACING_PX = 32
-
-
-def stack_curves(roads: Sequence[Road], dtype: torch.dtype, device: torch.device | str = "cpu") -> Curve:
-    """Reference lines of several roads as one batch, the shorter ones repeated at their end."""
-    curves = [road.curve(dtype, device) for road in roads]
-    longest = max(curve.table.shape[1] for curve in curves)
-    tables = [
-        torch.cat([c.table, c.table[:, -1:].expand(-1, longest - c.table.shape[1], -1)], 1) for c in curves
-    ]
-    return Curve(torch.cat(tables), curves[0].start_m, curves[0].step_m)
-
-
-@dataclass(frozen=True)
-class RayCast:
-    """Where the rays of a mounted camera go, in the car's axes: G rows show ground, S rows sky, O rows both.
-
-    Attributes:
-        first_ground: first row that shows ground anywhere in the batch.
-        last_sky: first row below which no sky is seen.
-        ahead_m: ``(N, G, K)`` where a ray meets the road, ahead of the camera's foot, at the node columns.
-        left_m: ``(N, G, K)`` the same to its left.
-        range_m: ``(N, G)`` distance of the road at the middle of the row.
-        share: ``(N, O, W)`` how much of a pixel is ground and not sky.
-        azimuth_rad: ``(N, S, W)`` direction of the rays.
-        elevation_rad: ``(N, S, W)``.
-    """
-
-    first_ground: int
-    last_sky: int
-    ahead_m: Tensor
-    left_m: Tensor
-    range_m: Tensor
-    share: Tensor
-    azimuth_rad: Tensor
-    elevation_rad: Tensor
-
-
-@dataclass(frozen=True)
-class GroundView:
-    """What the ground rows of a picture look at, at every row and every node column.
-
-    Attributes:
-        s_m: ``(N, G, K)`` arc length.
-        d_m: ``(N, G, K)`` lateral position.
-        along_m: ``(N, G)`` length of road in a pixel of each row, without gradient.
-        across_m: ``(N, G)`` its width.
-    """
-
-    s_m: Tensor
-    d_m: Tensor
-    along_m: Tensor
-    across_m: Tensor
 
 
 class Renderer:

@@ -34,7 +34,7 @@ class LaneMark:
         offset_m: lateral centre of the mark, positive left of the reference line; NaN where there is none.
         kind: OpenDRIVE's words: ``solid``, ``broken``, ``solid solid``, ``solid broken``, ``broken solid``,
             ``broken broken``, ``botts dots``, ``curb``, ``grass``, ``none``; of a pair the left one is named first.
-        color: OpenDRIVE's words: ``white``, ``yellow``, ``orange``, ``red``, ``blue``, ``green`` (``standard`` is white).
+        color: OpenDRIVE's words: ``white``, ``yellow``, ``orange``, ``red``, ``blue``, ``green``, ``standard`` (white).
         width_m: width of one stroke [m].
         dash_m: painted length of a broken mark [m].
         gap_m: unpainted length of a broken mark [m].
@@ -55,7 +55,8 @@ class Lane:
     Attributes:
         left_m: lateral position of its left border; NaN where the lane does not exist.
         right_m: the same of its right border, smaller.
-        kind: OpenDRIVE's words: ``driving``, ``shoulder``, ``sidewalk``, ``border``, ``parking``, ``median``, ``biking``.
+        kind: OpenDRIVE's words: ``driving``, ``shoulder``, ``sidewalk``, ``border``, ``parking``, ``median``,
+            ``biking``.
         direction: +1 if its traffic goes the way of the ego car, -1 if it comes towards it.
     """
 

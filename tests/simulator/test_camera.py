@@ -29,9 +29,7 @@ def test_looking_down_raises_the_horizon() -> None:
         .project(torch.tensor([1e7, 0.0, 0.0], dtype=torch.float64))
     )
     assert float(v) == pytest.approx(47.6 - 910 * math.tan(pitch), abs=1e-3)
-    assert float(u) == pytest.approx(
-        256
-    )
+    assert float(u) == pytest.approx(256)
 
 
 def test_looking_left_moves_what_is_ahead_to_the_right() -> None:
@@ -58,9 +56,7 @@ def test_rays_meet_what_projects_there(name: str) -> None:
     found_u, found_v, depth = camera.with_mount(**vars(mount)).project(ground)
     assert (depth > 0).all()
     assert torch.allclose(found_u, u.expand_as(found_u))
-    assert torch.allclose(
-        found_v, v[:, None].expand_as(found_v)
-    )
+    assert torch.allclose(found_v, v[:, None].expand_as(found_v))
 
 
 def test_mounts_give_their_cameras_back() -> None:

@@ -76,12 +76,6 @@ def test_gradient_is_exact(texture: torch.Tensor) -> None:
 
 
 def test_levels_for_stops_at_one_texel() -> None:
-    assert (
-        levels_for(0.1, 20.0, 4) == 3
-    )
-    assert (
-        levels_for(0.1, 0.1, 1000) == 1
-    )
-    assert (
-        levels_for(0.125, 20.0, 10**6) == 9
-    )
+    assert levels_for(0.1, 20.0, 4) == 3
+    assert levels_for(0.1, 0.1, 1000) == 1
+    assert levels_for(0.125, 20.0, 10**6) == 9
