@@ -37,7 +37,7 @@ class Lens:
         """Take the picture.
 
         Args:
-            picture: ``(N, 3, H, W)`` light, 1 is white.
+            picture: ``(N, 3, H, W)`` light, 1 is white; overwritten where no gradients are wanted.
             index: ``(N,)`` scene of each view.
             frame_index: int or ``(N,)``.
 
@@ -47,7 +47,7 @@ class Lens:
         frames = torch.as_tensor(frame_index).expand(len(picture)).tolist()
         views = zip(picture, index.tolist(), frames, strict=True)
         exposed = [self._expose(view, self._scenes[scene], int(frame)) for view, scene, frame in views]
-        return exposed[0][None] if len(exposed) == 1 else torch.stack(exposed)
+        return torch.stack(exposed) if torch.is_grad_enabled() else picture
 
     def _expose(self, view: Tensor, scene: tuple[int, Light], frame: int) -> Tensor:
         (height, width), (seed, light) = self._size, scene
@@ -59,11 +59,15 @@ class Lens:
         def window(tensor: Tensor) -> Tensor:
             return tensor[bank, row : row + height, column : column + width].to(view)
 
+        original = view
         if light.rain > 0:
             streaks = window(_rain_bank(height, width)) * (0.55 * light.rain)
             bright = _STREAK_BRIGHTNESS * max(light.sky_horizon)
             view = view + streaks * (bright - view)
-        return torch.add(view, window(_noise_bank(height, width)), alpha=light.noise).clamp_(0.0, 1.0)
+        noise = window(_noise_bank(height, width))
+        # without gradients the picture is nobody else's, and changed in place
+        into = None if torch.is_grad_enabled() else original
+        return torch.add(view, noise, alpha=light.noise, out=into).clamp_(0.0, 1.0)
 
 
 @lru_cache(maxsize=4)

@@ -120,11 +120,13 @@ class Renderer:
             road = self._surface(ground, i, self._surfaces[scene])
             for layer in layers:
                 road = self._lay(layer, road, ground, i)
-            lit = (road * light[i]).add_(air[i])
+            into = None if torch.is_grad_enabled() else picture[i, :, first:]
+            lit = torch.mul(road, light[i], out=into).add_(air[i])
             sky = self._panoramas[scene].sample(azimuth[i], elevation[i])
             picture[i, :, :first] = sky[:, :first]
             picture[i, :, first : first + seam] = torch.lerp(sky[:, first:], lit[:, :seam], share[i])
-            picture[i, :, first + seam :] = lit[:, seam:]
+            if into is None:
+                picture[i, :, first + seam :] = lit[:, seam:]
         if boxes is not None:
             cameras = mounts.cameras(self.camera) if len(mounts.x_m) == n else self.camera
             picture = draw_boxes(
@@ -170,7 +172,7 @@ class Renderer:
         dx, dy = rotate(ahead, left, state.yaw_rad.to(self.dtype)[:, None, None])
         x, y = state.x_m.to(self.dtype)[:, None, None] + dx, state.y_m.to(self.dtype)[:, None, None] + dy
         curve = Curve(self._curves.table[index], self._curves.start_m, self._curves.step_m)
-        s, d = curve.to_frenet(x, y, s_m.to(self.dtype)[:, None, None] + ahead.detach())
+        s, d = curve.to_frenet(x, y, s_m.to(self.dtype)[:, None, None] + ahead.detach(), iterations=2)
         with torch.no_grad():
             along, across = self._footprint(s, d, rays.ahead_m)
         return GroundView(s, d, along, across)
@@ -201,12 +203,17 @@ class Renderer:
         (to_y, y0), (to_x, x0) = ((f[:, None], o[:, None]) for f, o in (place.along, place.across))
         reach = raster.reach_m()
         d = ground.d_m[i].clamp(-reach, reach)
-        # the map is affine along each row but for the clamp, so all but that is done at the nodes
+        core = d.clamp(-raster.CORE_M, raster.CORE_M)
+        # texel positions are affine along each row, so that they can be worked out at the nodes; but not in the far rows
+        # that see beyond the core of the raster, where texels grow wider
         y = self._fill(grid.row_of(ground.s_m[i]).clamp(0.5, grid.rows - 0.5) * to_y + y0)
-        middle = self._fill(d).clamp(-raster.CORE_M, raster.CORE_M)
-        x = torch.addcmul(
-            self._fill((raster.MIDDLE + raster.BY_D * d) * to_x + x0), middle, raster.BY_CORE * to_x
-        )
+        x = self._fill((raster.MIDDLE + raster.BY_D * d + raster.BY_CORE * core) * to_x + x0)
+        beyond = torch.nonzero((core != d).any(-1))
+        if len(beyond):
+            far = slice(0, int(beyond.max()) + 1)
+            middle = self._fill(d[far]).clamp(-raster.CORE_M, raster.CORE_M)
+            wide = self._fill((raster.MIDDLE + raster.BY_D * d[far]) * to_x[far] + x0[far])
+            x[far] = torch.addcmul(wide, middle, raster.BY_CORE * to_x[far])
         return ripmap.look_up(x, y)
 
     def _lay(self, layer: SurfaceLayer, road: Tensor, ground: GroundView, i: int) -> Tensor:

@@ -65,6 +65,32 @@ def test_twice_the_same_bytes() -> None:
         assert one.to_json() == other.to_json()
 
 
+def test_twice_the_same_pictures() -> None:
+    seen = [run([scenario(assistant="lane_keeping", duration_s=0.25)])[0].recording for _ in range(2)]
+    assert len(seen[0].images["frames/model"]) == 5
+    assert seen[0].to_bytes() == seen[1].to_bytes()
+
+
+@pytest.mark.slow
+def test_the_trained_driver_drives_the_same_in_a_batch_of_eight() -> None:
+    long = {
+        "type": "segments",
+        "segments": [
+            {"type": "line", "length_m": 30.0},
+            {"type": "arc", "length_m": 250.0, "radius_m": 200.0},
+        ],
+    }
+    drives = [
+        scenario(
+            assistant="lane_keeping", duration_s=10.0, road=long, seed=seed, ego={"speed_mps": 15.0 + seed}
+        )
+        for seed in range(8)
+    ]
+    alone, together = run([drives[5]])[0].recording, run(drives)[5].recording
+    for name in ("state/x_m", "state/y_m"):
+        np.testing.assert_allclose(together[name], alone[name], rtol=0, atol=1e-4)
+
+
 def test_company_changes_nothing() -> None:
     alone = run([scenario()])[0].recording
     others = [scenario(ego={"speed_mps": 10.0 + k, "offset_m": 0.1 * k}, seed=k) for k in range(7)]

@@ -75,7 +75,10 @@ class Curved(Elementwise):
         )
 
     def _contacts(self, x: Interval, sign: float) -> tuple[Tensor, Tensor]:
-        """Places left and right of the midpoint, as shares of the interval, that span the hull above it."""
+        """Places left and right of the midpoint, as shares of the interval, that span the hull above it.
+
+        Both are one half where the hull touches the graph at the midpoint.
+        """
         width = x.upper - x.lower
 
         def height(share: Tensor) -> Tensor:
@@ -92,7 +95,19 @@ class Curved(Elementwise):
             near_right = (right.unsqueeze(-1) + step * offsets).clamp(0.5, 1)
             left, right = self._best(near_left, near_right, height)
             step /= 2
-        return left, right
+        touching = self._supports(x, sign)
+        half = torch.full_like(left, 0.5)
+        return torch.where(touching, half, left), torch.where(touching, half, right)
+
+    def _supports(self, x: Interval, sign: float) -> Tensor:
+        """Whether the tangent at the midpoint stays on its side of the graph."""
+        middle = x.centre
+        slope, height = self.derivative(middle), self.function(middle)
+        places = (x.lower, x.upper, *self._critical(x, slope))
+        excess = torch.stack(
+            [sign * (self.function(p) - height - slope * (p - middle)) for p in places]
+        ).amax(0)
+        return excess <= 8 * torch.finfo(height.dtype).eps * (1 + height.abs())
 
     @staticmethod
     def _best(left: Tensor, right: Tensor, height: Function) -> tuple[Tensor, Tensor]:
@@ -111,7 +126,7 @@ class Curved(Elementwise):
         fixed = x.detach()
         p = torch.where(left == 0, x.lower, fixed.lower + left * (fixed.upper - fixed.lower))
         q = torch.where(right == 1, x.upper, fixed.lower + right * (fixed.upper - fixed.lower))
-        touching = ((right - left) < 4 / (GRID * 2**ZOOMS)) | (width <= torch.finfo(width.dtype).tiny)
+        touching = (left == right) | (width <= torch.finfo(width.dtype).tiny)
         gap = torch.where(touching, torch.ones_like(width), q - p)
         slope = torch.where(touching, self.derivative(middle), (self.function(q) - self.function(p)) / gap)
         heights = [
