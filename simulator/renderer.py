@@ -204,8 +204,8 @@ class Renderer:
         reach = raster.reach_m()
         d = ground.d_m[i].clamp(-reach, reach)
         core = d.clamp(-raster.CORE_M, raster.CORE_M)
-        # texel positions are affine along each row, so that they can be worked out at the nodes; but not in the far rows
-        # that see beyond the core of the raster, where texels grow wider
+        # texel positions are affine along each row and worked out at the nodes, but for the far rows that see beyond
+        # the core of the raster, where texels grow wider
         y = self._fill(grid.row_of(ground.s_m[i]).clamp(0.5, grid.rows - 0.5) * to_y + y0)
         x = self._fill((raster.MIDDLE + raster.BY_D * d + raster.BY_CORE * core) * to_x + x0)
         beyond = torch.nonzero((core != d).any(-1))

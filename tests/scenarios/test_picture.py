@@ -1,0 +1,44 @@
+"""``dirtyroad picture`` as a user calls it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import pytest
+
+from scenarios.cli import main
+
+
+def test_picture_of_two_scenarios(tmp_path: Path) -> None:
+    out = tmp_path / "two.png"
+    scenarios = ["benign/local_narrow_straight", "benign/rural_worn"]
+    assert (
+        main(["picture", *scenarios, "--set", "assistant=lane_keeping", "--at", "0.1", "--out", str(out)])
+        == 0
+    )
+    picture = cv2.imread(str(out))
+    assert picture.shape == (256, 1024, 3)
+    # the believed path is drawn in green over grey asphalt
+    blue, green, red = picture[200, 200:312].mean(0)
+    assert green > max(blue, red) + 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--at", "0", "--out", "a.png"], "--at"),
+        (["--columns", "0", "--out", "a.png"], "--columns"),
+        (["--out", "a.gif"], "--out"),
+    ],
+)
+def test_bad_arguments_exit_with_2(
+    arguments: list[str],
+    word: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["picture", "benign/rural_worn", *arguments]) == 2
+    assert word in capsys.readouterr().err
