@@ -305,8 +305,8 @@ def train(
             while trainer.progress(minutes) < 1:
                 losses = trainer.learn(trainer.progress(minutes))
                 trainer.seconds = time.monotonic() - began
-                shown = " ".join(f"{name} {value.item():.2f}" for name, value in vars(losses).items())
-                bar.update(task, completed=trainer.progress(minutes), losses=f"step {trainer.step} {shown}")
+                shown = f"step {trainer.step}, loss {losses.total().item():.2f}"
+                bar.update(task, completed=trainer.progress(minutes), losses=shown)
                 if trainer.step % every == 0 or trainer.progress(minutes) >= 1:
                     metrics = evaluate(trainer.average, watched)
                     trainer.history.append({"step": trainer.step, "seconds": trainer.seconds, **metrics})
@@ -315,7 +315,8 @@ def train(
                         bar.console.print(
                             f"step {trainer.step}, {trainer.seconds / 60:.1f} min: on unseen places the path is off "
                             f"by {metrics['path_mae_10m']:.3f} m at 10 m and {metrics['path_mae_40m']:.3f} m at 40 m, "
-                            f"lane lines by {metrics['lane_mae_10m']:.3f} m at 10 m"
+                            f"lane lines by {metrics['lane_mae_10m']:.3f} m at 10 m",
+                            soft_wrap=True,
                         )
     finally:
         trainer.close()
