@@ -9,12 +9,13 @@ stays below a hundredth of a pixel on a motorway and a tenth in the tightest ben
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from simulator.camera import Camera, Mounts
-from simulator.geometry import Curve, rotate
+from simulator.geometry import rotate
 from simulator.lens import Lens
 from simulator.objects import Boxes, draw_boxes
 from simulator.roads.place import stack_curves
@@ -171,7 +172,10 @@ class Renderer:
         left = rays.left_m + mounts.y_m[:, None, None]
         dx, dy = rotate(ahead, left, state.yaw_rad.to(self.dtype)[:, None, None])
         x, y = state.x_m.to(self.dtype)[:, None, None] + dx, state.y_m.to(self.dtype)[:, None, None] + dy
-        curve = Curve(self._curves.table[index], self._curves.start_m, self._curves.step_m)
+        table = self._curves.table
+        curve = replace(
+            self._curves, table=table.expand(len(index), -1, -1) if len(table) == 1 else table[index]
+        )
         s, d = curve.to_frenet(x, y, s_m.to(self.dtype)[:, None, None] + ahead.detach(), iterations=2)
         with torch.no_grad():
             along, across = self._footprint(s, d, rays.ahead_m)

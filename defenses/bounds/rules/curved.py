@@ -26,6 +26,8 @@ from defenses.bounds.rules.elementwise import Concave, Convex, Elementwise, Func
 GRID = 16
 BISECTIONS = 45
 ZOOMS = 12
+APART = 1e-6
+"""Contacts on the two sides keep this share of the interval from the midpoint."""
 
 
 class Curved(Elementwise):
@@ -84,15 +86,14 @@ class Curved(Elementwise):
         def height(share: Tensor) -> Tensor:
             return sign * self.function(x.lower.unsqueeze(-1) + share * width.unsqueeze(-1))
 
-        grid = torch.linspace(0, 0.5, GRID + 1, dtype=width.dtype, device=width.device).expand(
-            *width.shape, GRID + 1
-        )
-        left, right = self._best(grid, grid + 0.5, height)
+        shares = torch.linspace(0, 0.5, GRID + 1, dtype=width.dtype, device=width.device)[:-1]
+        grid = shares.expand(*width.shape, GRID)
+        left, right = self._best(grid, 1 - grid, height)
         step = 0.25 / GRID
         offsets = torch.tensor([-2.0, -1.0, 0.0, 1.0, 2.0], dtype=width.dtype, device=width.device)
         for _ in range(ZOOMS):
-            near_left = (left.unsqueeze(-1) + step * offsets).clamp(0, 0.5)
-            near_right = (right.unsqueeze(-1) + step * offsets).clamp(0.5, 1)
+            near_left = (left.unsqueeze(-1) + step * offsets).clamp(0, 0.5 - APART)
+            near_right = (right.unsqueeze(-1) + step * offsets).clamp(0.5 + APART, 1)
             left, right = self._best(near_left, near_right, height)
             step /= 2
         touching = self._supports(x, sign)
@@ -136,7 +137,10 @@ class Curved(Elementwise):
         return slope, sign * torch.stack(heights).amax(0)
 
     def _critical(self, x: Interval, slope: Tensor) -> list[Tensor]:
-        """Places where the derivative is the slope, one in every piece between inflection points."""
+        """Places where the derivative is the slope, one in every piece between inflection points.
+
+        Gradients pass through a place at an end of the interval only: at the others the height is stationary.
+        """
         cuts = [torch.full_like(slope, place) for place in (-math.inf, *self.inflections, math.inf)]
         places = []
         with torch.no_grad():
@@ -149,7 +153,11 @@ class Curved(Elementwise):
                     before = (self.derivative(middle) < slope) == rising
                     left, right = torch.where(before, middle, left), torch.where(before, right, middle)
                 places.append((left + right) / 2)
-        return places
+        lower, upper = x.lower, x.upper
+        near = (upper - lower).detach() * 2.0**-30
+        return [
+            torch.where(p <= lower + near, lower, torch.where(p >= upper - near, upper, p)) for p in places
+        ]
 
 
 class Power(Curved):
