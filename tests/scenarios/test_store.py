@@ -74,7 +74,7 @@ with store.writing(store.place("x", "ab" * 32)) as folder:
 
 
 def test_a_killed_writer_leaves_nothing_that_counts(store: Store) -> None:
-    done = subprocess.run([sys.executable, "-c", KILLED, str(store.root)], check=False, timeout=60)
+    done = subprocess.run([sys.executable, "-c", KILLED, str(store.root)], check=False, timeout=300)
     assert done.returncode == -signal.SIGKILL
     place = store.place("x", "ab" * 32)
     assert store.find(place) is None
