@@ -1,9 +1,9 @@
 """Runner: scenarios in, driving, recordings and verdicts out.
 
-Scenarios that differ only in their roads, looks, seeds and criteria are stepped together in one world, which
-keeps two cores busy. The order in which they were given is the order in which they come out, and the same list
-gives the same bytes. (Alone and in a batch
-a world is the same, but a network adds in another order, so that its drives agree to millimetres, not to the byte.)
+Scenarios that differ only in their roads, looks, seeds and criteria are stepped together in one world, which keeps two
+cores busy. The order in which they were given is the order in which they come out, and the same list gives the same
+bytes. (Alone and in a batch a world is the same, but a network adds in another order, so that its drives agree to
+millimetres, not to the byte.)
 """
 
 from __future__ import annotations

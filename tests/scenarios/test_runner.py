@@ -73,7 +73,7 @@ def test_twice_the_same_pictures() -> None:
 
 @pytest.mark.slow
 def test_the_trained_driver_drives_the_same_in_a_batch_of_eight() -> None:
-    """To millimetres: a batched network rounds otherwise, and a pixel's last bit that flips is a thousandth of a metre."""
+    """To millimetres: a network rounds otherwise in a batch, and then the last bit of a pixel flips."""
     long = {
         "type": "segments",
         "segments": [
