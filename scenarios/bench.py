@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-import torch
-
 from lkas.driver import DriverAssistant, load_driver
 from lkas.network import DriverNet
+from scenarios.cores import threads
 from simulator.camera import CAMERAS
 from simulator.embedded import EmbeddedWorld, Start
 from simulator.renderer import Renderer
@@ -75,17 +74,6 @@ def on_the_clock(stopwatch: Stopwatch) -> Iterator[None]:
         yield
     finally:
         Renderer.__call__, DriverAssistant.see = render, see  # type: ignore[method-assign]
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Let torch use so many threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def network() -> DriverNet:

@@ -20,6 +20,7 @@ from attacks.perturbation import AttackResult, lay
 from lkas.perception import Assistant
 from scenarios.build import check_buildable, fingerprints, scene_of, start_of, vehicle_of
 from scenarios.channels import road_channels
+from scenarios.cores import threads
 from scenarios.factories import Setting
 from scenarios.files import to_yaml
 from scenarios.loop import drive_worlds
@@ -159,7 +160,9 @@ def run_batch(scenarios: Sequence[Scenario], progress: Callable[[int], None]) ->
     world: World = plugin("worlds", first.world.type).load()(first.world, setting)
     built = time.perf_counter()
     try:
-        with torch.no_grad():
+        # a single world has too little work for two threads: they would mostly wait for each other
+        count = 1 if len(scenarios) == 1 else torch.get_num_threads()
+        with torch.no_grad(), threads(count):
             drive = drive_worlds(world, assistant, scenarios, progress)
     finally:
         world.close()
