@@ -1,4 +1,4 @@
-"""Lens and sensor: rain before the glass, vignetting, noise, the end of the scale.
+"""Lens and sensor: rain before the glass, noise, the end of the scale.
 
 Noise comes from banks made once: drawing it anew for every frame would cost as much as the driving network.
 """

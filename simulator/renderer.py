@@ -2,8 +2,8 @@
 
 A pixel's ray meets the road at a point; the point's place along and across the road says which texels of the surface
 it shows; the light of the scene falls on them, air comes between, and the sensor adds its noise. Geometry varies
-smoothly along a pixel row, so it is worked out at every row but only at every 32nd column, and interpolated: the error
-stays below a hundredth of a pixel on a motorway and a tenth in the tightest bend, for a tenth of the time.
+smoothly along a pixel row, so it is worked out at every row but only at every 32nd column, and interpolated linearly:
+between them the curve of a lane is replaced by its chord.
 """
 
 from __future__ import annotations
