@@ -56,7 +56,11 @@ class Changes:
         # contrast about a dark grey, colour about no colour
         luma = 80 * (1 - contrast) + 12 * normal(size, 1)
         offset = torch.cat([luma.expand(-1, 4), 128 * (1 - color) + 3 * normal(size, 2)], 1)
-        tables = gain[..., None] * torch.arange(256) + offset[..., None]
+        # a camera's own curve from light to numbers, for luma alone
+        gamma = torch.exp(0.2 * normal(size, 1, 1)) * torch.ones(6, 1)
+        gamma[:, 4:] = 1
+        level = 255 * (torch.arange(256) / 255) ** gamma
+        tables = gain[..., None] * level + offset[..., None]
         return cls(mirrored, fresh, tables.round().clamp(0, 255).to(torch.uint8))
 
     def frames(self, clips: Sequence[Clip]) -> Tensor:

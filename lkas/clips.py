@@ -19,6 +19,7 @@ from lkas.domain import Motion, sample_camera, sample_motion, sample_scene, samp
 from lkas.frames import pack_yuv
 from lkas.losses import Labels
 from lkas.network import AUXILIARY_ROWS, CURVES, SKY_ROWS
+from lkas.optics import Optics
 from simulator.camera import CAMERAS, Camera, Mounts
 from simulator.geometry import rotate
 from simulator.objects import CAR_LENGTH_M, Boxes
@@ -106,6 +107,7 @@ def render_episode(spec: EpisodeSpec, seed: int, index: int) -> list[Clip]:
     boxes, lead = _traffic(spec, scene.road, views, rng)
     layers = _dirt_layers(spec, views, rng) if rng.random() < 0.5 else []
     exposure = torch.from_numpy(np.exp(rng.normal(0, 0.15, spec.clips)))[views.clip].float()
+    optics = [Optics(CAMERAS["model"].height, CAMERAS["model"].width, rng) for _ in motions]
     with torch.inference_mode():
         stretch = (float(views.s_m.min()) - 10.0, float(views.s_m.max()) + _VIEW_M)
         renderer = Renderer([scene], CAMERAS["model"], stretch=stretch)
@@ -122,6 +124,7 @@ def render_episode(spec: EpisodeSpec, seed: int, index: int) -> list[Clip]:
                 torch.zeros(len(part), dtype=torch.long),
                 exposure[part],
             )
+            image = torch.cat([optics[views.clip[i]](image[k, None]) for k, i in enumerate(part.tolist())])
             packed.append(pack_yuv(image).round().to(torch.uint8).permute(0, 2, 3, 1))
         labels = _labels(scene.road, scene.surface.mark_wear < _INVISIBLE_WEAR, views, lead)
     frames = torch.cat(packed).unflatten(0, (spec.clips, spec.pairs + 1))

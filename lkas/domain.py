@@ -86,7 +86,7 @@ def sample_camera(rng: np.random.Generator) -> Camera:
     degree = math.pi / 180
     return CAMERAS["model"].with_mount(
         z_m=float(np.clip(rng.normal(1.22, 0.05), 1.1, 1.35)),
-        pitch_rad=float(np.clip(rng.normal(0, 0.4), -1.0, 1.0)) * degree,
+        pitch_rad=float(np.clip(rng.normal(0, 0.45), -1.0, 1.0)) * degree,
         yaw_rad=float(np.clip(rng.normal(0, 0.2), -0.5, 0.5)) * degree,
         roll_rad=float(np.clip(rng.normal(0, 0.2), -0.5, 0.5)) * degree,
     )

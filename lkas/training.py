@@ -60,7 +60,7 @@ class Recipe:
     steps: int = 8000
     episode: EpisodeSpec = field(default_factory=EpisodeSpec)
     clips_per_step: int = 16
-    steps_per_episode: int = 3
+    steps_per_episode: int = 4
     first_episodes: int = 32
     memory_clips: int = 3200
     learning_rate: float = 2e-3

@@ -35,6 +35,7 @@ def clear_road(monkeypatch: pytest.MonkeyPatch) -> list[Clip]:
     camera = CAMERAS["model"].with_mount(yaw_rad=0.01)
     monkeypatch.setattr(lkas.clips, "sample_scene", lambda rng, speed: Scene(road, style))
     monkeypatch.setattr(lkas.clips, "sample_camera", lambda rng: camera)
+    monkeypatch.setattr(lkas.clips, "Optics", lambda height, width, rng: lambda frames: frames)
     return render_episode(SMALL, 0, 0)
 
 
