@@ -18,11 +18,11 @@ from torch import Tensor
 
 from simulator.camera import Camera
 from simulator.geometry import rotate, wrap_angle
-from simulator.logs.footage import Footage
-from simulator.logs.motion import MotionLog
+from simulator.logs.drive import RecordedDrive
 from simulator.recorded_road import NearField, RecordedRoad
 from simulator.renderer import to_uint8
 from simulator.roads.ahead import CAMERA_FOOT_M, Lines, look_ahead
+from simulator.roads.road import Road
 from simulator.surface.layer import SurfaceLayer
 from simulator.synthesis import RelativePose, Viewpoint
 from simulator.vehicle import Vehicle, VehicleMemory, VehicleParameters
@@ -56,6 +56,22 @@ class Trust:
     continued_m: float = 100.0
     known: float = 0.6
 
+    def length_m(self, drive: RecordedDrive) -> float:
+        """How much of the recorded road may be driven."""
+        if len(drive.footage) == 1:
+            return self.continued_m
+        return float(drive.motion.arc_length()[len(drive.footage) - 1])
+
+    def fault(self, lateral_m: float, heading_rad: float, known: float) -> str | None:
+        """Why a view is not trusted, in words; None where it is."""
+        if not abs(lateral_m) <= self.lateral_m:
+            return f"the car is {lateral_m:.2f} m beside the recorded trace, trusted are {self.lateral_m:g} m"
+        if not abs(heading_rad) <= self.heading_rad:
+            return f"the car points {heading_rad:.3f} rad off the recorded trace, trusted are {self.heading_rad:g} rad"
+        if not known >= self.known:
+            return f"recorded frames show {known:.0%} of the road ahead, needed are {self.known:.0%}"
+        return None
+
 
 @dataclass(frozen=True)
 class ReplayState:
@@ -76,74 +92,64 @@ class ReplayWorld:
     Truth is relative to the recorded trace, whose lateral position is 0, or to the lane where its borders are given.
 
     Args:
-        footage: recorded frames; frame ``i`` was taken at sample ``i`` of the motion log.
-        source: the camera that took them, mounted as it was.
-        motion: the recorded drive.
-        cameras: what to show; the source itself where empty.
+        drive: what was recorded.
+        cameras: what to show; the one that took the frames where empty.
         size: how many cars drive side by side without seeing each other.
         vehicle: the car that is steered.
         lane_m: left and right border of the lane relative to the trace (positive, negative), where known.
-        layers: what lies on the road; arc length along the trace, lateral position relative to it.
-        start_time_s: when on the log the drive begins.
-        hood_row: rows of the source from here on show the car's own bonnet.
+        layers: what lies on the road; arc length and lateral position along ``road``.
+        offset_m: how far left of the recorded place the car starts.
+        turned_rad: how far it is turned to the left there.
+        hood_row: rows of the recorded frames from here on show the car's own bonnet.
         near_field: what is continued where there is but one frame.
         trust: when to stop.
+        refuse: raise where views are not trusted, instead of ending there.
         latency_s: how long commands take to leave the assistant's computer.
         differentiable: frames are floats ``(N, 3, H, W)`` and keep their graph, instead of ``(N, H, W, 3)`` uint8.
+
+    Attributes:
+        road: what was driven on, as far as it may be driven.
     """
 
     def __init__(
         self,
-        footage: Footage,
-        source: Camera,
-        motion: MotionLog,
+        drive: RecordedDrive,
         cameras: Sequence[Camera] = (),
         size: int = 1,
         vehicle: VehicleParameters | None = None,
         lane_m: tuple[float, float] | None = None,
         layers: Sequence[SurfaceLayer] = (),
-        start_time_s: float = 0.0,
+        offset_m: float = 0.0,
+        turned_rad: float = 0.0,
         hood_row: int | None = None,
         near_field: NearField | None = None,
         trust: Trust | None = None,
+        refuse: bool = False,
         latency_s: float = 0.0,
         differentiable: bool = False,
     ) -> None:
-        if (footage.width, footage.height) != (source.width, source.height):
-            raise InvalidInput(
-                f"{footage.path}: frames of {footage.width} x {footage.height}, but camera {source.name!r} has "
-                f"{source.width} x {source.height}"
-            )
-        if len(footage) > len(motion):
-            raise InvalidInput(
-                f"{footage.path}: {len(footage)} frames, but the motion log has {len(motion)} samples"
-            )
-        if not 0 <= start_time_s <= motion.time_s[-1]:
-            raise InvalidInput(
-                f"start_time_s: {start_time_s:g} is not within the log's {motion.time_s[-1]:g} s"
-            )
         if lane_m is not None and not lane_m[0] > lane_m[1]:
             raise InvalidInput(
                 f"lane_m: left border {lane_m[0]:g} must lie left of (above) the right one {lane_m[1]:g}"
             )
-        self._footage, self._source, self._motion = footage, source, motion
-        self._size, self._start_time = size, start_time_s
+        self._footage, self._motion, self._size = drive.footage, drive.motion, size
+        self._begin = offset_m, turned_rad
         self.layers, self.trust, self.differentiable = tuple(layers), trust or Trust(), differentiable
+        self._refuse = refuse
         self.vehicle = Vehicle(vehicle or VehicleParameters(), latency_s)
-        self._curve = motion.curve()
-        self._left, self._right = (math.nan, math.nan) if lane_m is None else lane_m
-        self._centre = 0.0 if lane_m is None else 0.5 * (self._left + self._right)
-        offsets = torch.tensor([self._centre, self._left, self._right], dtype=torch.float64)[None, :, None]
-        self._lines = Lines.along(self._curve, offsets.expand(-1, -1, self._curve.table.shape[1]))
-        self._views = {c.name: Viewpoint(source, c, hood_row) for c in (cameras or (source,))}
-        self._recorded = motion.at(torch.from_numpy(motion.time_s[: len(footage)]))
-        self._arc = torch.from_numpy(motion.arc_length())
+        self.road: Road = drive.motion.road(drive.footage.path.name, self.trust.length_m(drive), lane_m)
+        self._curve = self.road.curve()
+        self._half_lane = float(self.road.ego_lane.left_m[0])
+        self._centre = 0.0 if lane_m is None else 0.5 * (lane_m[0] + lane_m[1])
+        self._lines = Lines.around([self.road], self._curve)
+        self._views = {c.name: Viewpoint(drive.camera, c, hood_row) for c in (cameras or (drive.camera,))}
+        self._recorded = drive.motion.at(torch.from_numpy(drive.motion.time_s[: len(drive.footage)]))
+        self._arc = torch.from_numpy(drive.motion.arc_length())
         self._last_taken: tuple[int, Tensor] | None = None
-        self._road = RecordedRoad(self._curve)
-        self._end_m = float(self._arc[len(footage) - 1])
-        if len(footage) == 1:
-            self._end_m = self.trust.continued_m
-            self._road.continue_from(self._taken(0), source, near_field or NearField(), self._end_m)
+        self._ground = RecordedRoad(self._curve)
+        if len(drive.footage) == 1:
+            near = near_field or NearField()
+            self._ground.continue_from(self._taken(0), drive.camera, near, self.road.length_m)
         self._state: ReplayState | None = None
 
     @property
@@ -171,15 +177,15 @@ class ReplayWorld:
         self._views, self._state = {}, None
 
     def _log_at(self, frame: int) -> VehicleState:
-        time = torch.full((self._size,), self._start_time + frame * CAMERA_PERIOD_S, dtype=torch.float64)
-        return self._motion.at(time)
+        return self._motion.at(torch.full((self._size,), frame * CAMERA_PERIOD_S, dtype=torch.float64))
 
     def start(self) -> ReplayState:
-        """The first instant: on the trace, steering as it curves."""
-        log = self._log_at(0)
+        """The first instant: as the recorded car was, or moved from there, steering as the road curves."""
+        log, (offset, turn) = self._log_at(0), self._begin
         _, _, _, curvature = self._curve.frame_at(self._arc_at(0)[:, None])
+        dx, dy = rotate(torch.zeros_like(log.x_m), torch.full_like(log.x_m, offset), log.yaw_rad)
         steering = self.vehicle.parameters.steering_for(curvature[:, 0], log.speed_mps)
-        state = VehicleState.at(log.x_m, log.y_m, log.yaw_rad, log.speed_mps).replace(
+        state = VehicleState.at(log.x_m + dx, log.y_m + dy, log.yaw_rad + turn, log.speed_mps).replace(
             acceleration_mps2=log.acceleration_mps2, steering_rad=steering, yaw_rate_radps=log.yaw_rate_radps
         )
         return ReplayState(state, self.vehicle.initial_memory(state), 0)
@@ -193,7 +199,7 @@ class ReplayWorld:
         return ReplayState(car.replace(speed_mps=after.speed_mps), memory, state.frame + 1)
 
     def _arc_at(self, frame: int) -> Tensor:
-        time = self._start_time + frame * CAMERA_PERIOD_S
+        time = frame * CAMERA_PERIOD_S
         position = torch.searchsorted(torch.from_numpy(self._motion.time_s), time).clamp(
             max=len(self._arc) - 1
         )
@@ -213,7 +219,7 @@ class ReplayWorld:
             shares = []
             for name, view in self._views.items():
                 picture, seen = view(taken, pose)
-                picture, seen = self._road.dress(picture, seen, view, pose, recorded, layers, i)
+                picture, seen = self._ground.dress(picture, seen, view, pose, recorded, layers, i)
                 pictures[name].append(picture)
                 near = view.is_ground & (view.ground_x_m < TRUSTED_VIEW_M)
                 shares.append((seen & near).sum() / near.sum().clamp_min(1))
@@ -250,26 +256,27 @@ class ReplayWorld:
         heading_error = wrap_angle(car.yaw_rad - heading[:, 0])
         dx, dy = rotate(torch.full_like(s, CAMERA_FOOT_M), torch.zeros_like(s), car.yaw_rad)
         ahead = look_ahead(self._lines, s, car.x_m + dx, car.y_m + dy, car.yaw_rad, DISTANCES_M.to(s))
-        missing = torch.full_like(ahead.y_m[:, :1], math.nan)
-        seen = torch.where(ahead.exists[:, 1:], ahead.y_m[:, 1:], missing)
-        trust = self.trust
-        trusted = (
-            (d.detach().abs() <= trust.lateral_m)
-            & (heading_error.detach().abs() <= trust.heading_rad)
-            & (known >= trust.known)
-        )
-        half_lane = torch.full_like(s, 0.5 * (self._left - self._right))
+        half_lane = torch.full_like(s, self._half_lane)
+        # the trace lies beside the middle of the lane
+        figures = torch.stack([d + self._centre, heading_error, known], 1).detach().tolist()
+        faults = [self.trust.fault(*figure) for figure in figures]
+        if self._refuse and any(faults):
+            raise InvalidInput(
+                f"{self._footage.path}: after {float(s.detach().max()):.1f} m {next(filter(None, faults))}; to end the "
+                "drive there set world.beyond_trust: stop, or allow more in world.trust"
+            )
         return GroundTruth(
             s_m=s,
-            offset_m=d - self._centre,
+            offset_m=d,
             heading_error_rad=heading_error,
             curvature_per_m=curvature[:, 0],
             lane_left_m=half_lane,
             lane_right_m=-half_lane,
             path_y_m=ahead.y_m[:, 0],
-            lane_y_m=torch.cat([missing, seen, missing], 1),
+            lane_y_m=torch.where(ahead.exists[:, 1:], ahead.y_m[:, 1:], math.nan),
             lead_distance_m=torch.full_like(s, math.inf),
             lead_speed_mps=torch.zeros_like(s),
             collided=torch.zeros(len(s), dtype=torch.bool),
-            finished=~trusted | (s.detach() >= self._end_m),
+            finished=torch.tensor([fault is not None for fault in faults])
+            | (s.detach() >= self.road.length_m),
         )

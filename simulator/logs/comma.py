@@ -7,13 +7,13 @@ A segment is a folder with ``global_pose/`` (at the camera's frames), ``processe
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.camera import CAMERAS, Camera
+from simulator.camera import CAMERAS
+from simulator.logs.drive import RecordedDrive
 from simulator.logs.footage import Footage
 from simulator.logs.motion import MotionLog
 from simulator.world import InvalidInput
@@ -24,22 +24,7 @@ MOVING_MPS = 5.0
 """Faster than this the car goes where it points, which tells how the camera is mounted."""
 
 
-@dataclass(frozen=True)
-class Segment:
-    """A recorded drive.
-
-    Attributes:
-        footage: what the camera saw; one frame, the first, where the video is not there.
-        camera: EON's, mounted as the log says it was.
-        motion: one sample for each frame of the whole drive.
-    """
-
-    footage: Footage
-    camera: Camera
-    motion: MotionLog
-
-
-def read_segment(folder: str | Path) -> Segment:
+def read_segment(folder: str | Path) -> RecordedDrive:
     """Read a segment.
 
     Height and roll of the camera are not in the log: EON's standard height and none are assumed. Pitch and yaw of the
@@ -83,7 +68,7 @@ def read_segment(folder: str | Path) -> Segment:
         steering_rad=np.radians(np.interp(time, can_time, can_angle.reshape(len(can_time), -1)[:, 0])),
     )
     video = folder / "video.hevc"
-    return Segment(Footage(video if video.is_file() else folder / "preview.png"), camera, motion)
+    return RecordedDrive(Footage(video if video.is_file() else folder / "preview.png"), camera, motion)
 
 
 def _load(folder: Path, name: str, columns: int | None = None) -> Array:

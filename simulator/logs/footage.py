@@ -21,10 +21,11 @@ class Footage:
 
     Args:
         path: a video or picture that OpenCV can read.
+        first: frames before this one are left out.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | Path, first: int = 0) -> None:
+        self.path, self._first = Path(path), first
         if not self.path.is_file():
             raise InvalidInput(f"{self.path}: no such video or picture")
         self._video: cv2.VideoCapture | None = None
@@ -36,6 +37,9 @@ class Footage:
             if not self._video.isOpened() or self.count < 1 or not rate > 0:
                 raise InvalidInput(f"{self.path}: not a video that OpenCV can read")
             self.period_s = 1.0 / rate
+        if not 0 <= first < self.count:
+            raise InvalidInput(f"{self.path}: frame {first} is not one of its {self.count}")
+        self.count -= first
         self._next = 0
         self._cached = lru_cache(KEPT_FRAMES)(self._read)
         self.height, self.width = self.frame(0).shape[:2]
@@ -43,11 +47,15 @@ class Footage:
     def __len__(self) -> int:
         return self.count
 
+    def since(self, first: int) -> Footage:
+        """The same from a frame on."""
+        return Footage(self.path, self._first + first)
+
     def frame(self, index: int) -> Tensor:
         """Frame ``(H, W, 3) uint8 RGB``."""
         if not 0 <= index < self.count:
             raise InvalidInput(f"{self.path}: frame {index} is not one of its {self.count}")
-        return self._cached(index)
+        return self._cached(self._first + index)
 
     def _read(self, index: int) -> Tensor:
         if self._video is None:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from simulator.camera import CAMERAS, Camera
 from simulator.logs.comma import read_segment
+from simulator.logs.drive import RecordedDrive
 from simulator.logs.footage import Footage
 from simulator.logs.motion import MotionLog
 from simulator.replay import ReplayState, ReplayWorld, Trust
@@ -58,6 +59,10 @@ def film(tmp_path: Path) -> Footage:
     return Footage(tmp_path / "road.avi")
 
 
+def drive(footage: Footage, speed_mps: float = 10.0, frames: int = 20) -> RecordedDrive:
+    return RecordedDrive(footage, CAMERA, MotionLog.straight(speed_mps, frames))
+
+
 def placed(world: ReplayWorld, **changes: float) -> Observation:
     """What is seen at the start from a car that stands elsewhere."""
     state = world.start()
@@ -76,18 +81,18 @@ def line_column(picture: Tensor, row: int, near: float) -> float:
 
 
 def test_it_is_a_world(still: Footage) -> None:
-    assert isinstance(ReplayWorld(still, CAMERA, MotionLog.straight(10.0, 20)), World)
+    assert isinstance(ReplayWorld(drive(still)), World)
 
 
 def test_the_start_is_the_recorded_frame(still: Footage) -> None:
-    seen = ReplayWorld(still, CAMERA, MotionLog.straight(10.0, 20)).reset(0)
+    seen = ReplayWorld(drive(still)).reset(0)
     assert torch.equal(seen.frames["small"][0], still.frame(0))
     assert float(seen.info["known"]) == 1.0
     assert not bool(seen.truth.finished)
 
 
 def test_following_the_trace_shows_the_recorded_film(film: Footage) -> None:
-    world = ReplayWorld(film, CAMERA, MotionLog.straight(10.0, 20))
+    world = ReplayWorld(drive(film))
     seen = world.reset(0)
     for index in range(19):
         assert torch.equal(seen.frames["small"][0], film.frame(index))
@@ -102,7 +107,7 @@ def distance_at(row: int) -> float:
 
 @pytest.mark.parametrize("y_m", [0.6, -0.4])
 def test_lines_move_sideways_as_geometry_says(still: Footage, y_m: float) -> None:
-    seen = placed(ReplayWorld(still, CAMERA, MotionLog.straight(10.0, 20)), y_m=y_m).frames["small"][0]
+    seen = placed(ReplayWorld(drive(still)), y_m=y_m).frames["small"][0]
     for row in (45, 55):
         for d in LANE:
             expected = CAMERA.cx - CAMERA.fx * (d - y_m) / distance_at(row)
@@ -111,7 +116,7 @@ def test_lines_move_sideways_as_geometry_says(still: Footage, y_m: float) -> Non
 
 def test_lines_turn_as_geometry_says(still: Footage) -> None:
     yaw = math.radians(2.0)
-    seen = placed(ReplayWorld(still, CAMERA, MotionLog.straight(10.0, 20)), yaw_rad=yaw).frames["small"][0]
+    seen = placed(ReplayWorld(drive(still)), yaw_rad=yaw).frames["small"][0]
     for row in (45, 55):
         for d in LANE:
             # the camera stays over the middle line up to its distance from the rear axle
@@ -122,18 +127,17 @@ def test_lines_turn_as_geometry_says(still: Footage) -> None:
 
 
 def test_the_bar_comes_nearer(still: Footage) -> None:
-    seen = placed(ReplayWorld(still, CAMERA, MotionLog.straight(10.0, 20)), x_m=10.0).frames["small"][0]
+    seen = placed(ReplayWorld(drive(still)), x_m=10.0).frames["small"][0]
     _, row = project_ground(CAMERA, *torch.tensor([30.0, 0.0]).double())
     assert int(seen[26:60, 128, 0].argmin()) + 26 == pytest.approx(float(row), abs=1.5)
 
 
 def test_truth_is_relative_to_trace_and_lane(still: Footage) -> None:
-    log = MotionLog.straight(10.0, 20)
-    truth = placed(ReplayWorld(still, CAMERA, log), y_m=0.5, yaw_rad=0.05).truth
+    truth = placed(ReplayWorld(drive(still)), y_m=0.5, yaw_rad=0.05).truth
     assert float(truth.offset_m) == pytest.approx(0.5, abs=1e-6)
     assert float(truth.heading_error_rad) == pytest.approx(0.05)
     assert bool(torch.isnan(truth.lane_left_m))
-    truth = placed(ReplayWorld(still, CAMERA, log, lane_m=(2.0, -1.6)), y_m=0.5).truth
+    truth = placed(ReplayWorld(drive(still), lane_m=(2.0, -1.6)), y_m=0.5).truth
     assert float(truth.offset_m) == pytest.approx(0.3, abs=1e-6)
     assert float(truth.lane_left_m) == pytest.approx(1.8)
     assert torch.allclose(truth.path_y_m, torch.full((1, 33), -0.3, dtype=torch.float64))
@@ -142,8 +146,7 @@ def test_truth_is_relative_to_trace_and_lane(still: Footage) -> None:
 
 def test_a_patch_lies_where_it_was_put(still: Footage) -> None:
     patch = SurfaceLayer(add=torch.full((1, 1, 50, 20), 0.2), s_m=20.0, d_m=0.5, length_m=5.0, width_m=1.0)
-    log = MotionLog.straight(10.0, 200)
-    clean, dirty = (ReplayWorld(still, CAMERA, log, layers=layers) for layers in ((), (patch,)))
+    clean, dirty = (ReplayWorld(drive(still, 10.0, 200), layers=layers) for layers in ((), (patch,)))
     for x in (0.0, 8.0):
         difference = (
             placed(dirty, x_m=x).frames["small"][0].int() - placed(clean, x_m=x).frames["small"][0].int()
@@ -156,7 +159,7 @@ def test_a_patch_lies_where_it_was_put(still: Footage) -> None:
 
 def test_a_single_frame_is_continued(still: Footage) -> None:
     """Forty metres on, the lines are still sharp and in their places near the car."""
-    seen = placed(ReplayWorld(still, CAMERA, MotionLog.straight(10.0, 200)), x_m=40.0)
+    seen = placed(ReplayWorld(drive(still, 10.0, 200)), x_m=40.0)
     for row in (45, 60, 75):
         for d in LANE:
             expected = CAMERA.cx - CAMERA.fx * d / distance_at(row)
@@ -166,17 +169,48 @@ def test_a_single_frame_is_continued(still: Footage) -> None:
 
 def test_the_bonnet_stays_and_hides_the_road(still: Footage) -> None:
     patch = SurfaceLayer(add=torch.full((1, 1, 50, 20), 0.2), s_m=0.0, d_m=0.0, length_m=100.0, width_m=3.0)
-    world = ReplayWorld(still, CAMERA, MotionLog.straight(10.0, 20), layers=[patch], hood_row=100)
+    world = ReplayWorld(drive(still), layers=[patch], hood_row=100)
     seen = placed(world, x_m=20.0, y_m=0.3).frames["small"][0]
     assert torch.equal(seen[101:], still.frame(0)[101:])
 
 
 def test_the_world_ends_where_views_are_not_trusted(still: Footage) -> None:
-    world = ReplayWorld(still, CAMERA, MotionLog.straight(10.0, 200), trust=Trust(1.0, 0.1, 50.0))
+    world = ReplayWorld(drive(still, 10.0, 200), trust=Trust(1.0, 0.1, 50.0))
     assert not bool(placed(world, y_m=0.9).truth.finished)
     assert bool(placed(world, y_m=1.1).truth.finished)
     assert bool(placed(world, yaw_rad=-0.11).truth.finished)
     assert bool(placed(world, x_m=51.0).truth.finished)
+
+
+def test_what_is_not_trusted_is_refused_in_words(still: Footage) -> None:
+    world = ReplayWorld(drive(still, 10.0, 200), trust=Trust(1.0, 0.1, 50.0), refuse=True)
+    placed(world, y_m=0.9)
+    with pytest.raises(
+        InvalidInput, match=r"after 0\.0 m the car is 1\.10 m beside the recorded trace, trusted"
+    ):
+        placed(world, y_m=1.1)
+    with pytest.raises(InvalidInput, match=r"0\.110 rad off"):
+        placed(world, yaw_rad=0.11)
+    with pytest.raises(InvalidInput, match="road ahead, needed are 60%"):
+        placed(ReplayWorld(drive(still), trust=Trust(99.0, 9.0), refuse=True), yaw_rad=0.6)
+
+
+def test_the_car_may_start_beside_where_it_was(still: Footage) -> None:
+    seen = ReplayWorld(drive(still), lane_m=(2.0, -1.6), offset_m=0.4, turned_rad=0.02).reset(0)
+    assert float(seen.truth.offset_m) == pytest.approx(0.2, abs=1e-9)
+    assert float(seen.truth.heading_error_rad) == pytest.approx(0.02)
+    shifted = placed(ReplayWorld(drive(still)), y_m=0.4, yaw_rad=0.02)
+    assert torch.equal(seen.frames["small"], shifted.frames["small"])
+
+
+def test_layers_lie_along_the_lane_that_is_known(still: Footage) -> None:
+    patch = SurfaceLayer(add=torch.full((1, 1, 50, 20), 0.2), s_m=20.0, d_m=0.0, length_m=5.0, width_m=1.0)
+    clean, dirty = (ReplayWorld(drive(still), lane_m=(2.4, -1.2), layers=layers) for layers in ((), (patch,)))
+    difference = placed(dirty).frames["small"][0].int() - placed(clean).frames["small"][0].int()
+    u, v = project_ground(CAMERA, *torch.tensor([22.5, 0.6]).double())
+    row = difference[int(v), :, 0]
+    middle = float((row * (torch.arange(len(row)) + 0.5)).sum() / row.sum())
+    assert middle == pytest.approx(float(u), abs=0.7)
 
 
 def test_the_recorded_speed_is_kept(film: Footage) -> None:
@@ -184,7 +218,7 @@ def test_the_recorded_speed_is_kept(film: Footage) -> None:
     speed = 5.0 + 4.0 * time
     zero = np.zeros(20)
     log = MotionLog(time, 5 * time + 2 * time**2, zero, zero, speed, zero)
-    world = ReplayWorld(film, CAMERA, log)
+    world = ReplayWorld(RecordedDrive(film, CAMERA, log))
     seen = world.reset(0)
     for index in range(10):
         assert float(seen.state.speed_mps) == pytest.approx(speed[index])
@@ -193,8 +227,8 @@ def test_the_recorded_speed_is_kept(film: Footage) -> None:
 
 
 def test_steering_left_goes_left_in_every_world_alike(still: Footage) -> None:
-    world = ReplayWorld(still, CAMERA, MotionLog.straight(20.0, 200), size=2)
-    alone = ReplayWorld(still, CAMERA, MotionLog.straight(20.0, 200))
+    world = ReplayWorld(drive(still, 20.0, 200), size=2)
+    alone = ReplayWorld(drive(still, 20.0, 200))
     world.reset(0)
     alone.reset(0)
     for _ in range(10):
@@ -207,7 +241,7 @@ def test_steering_left_goes_left_in_every_world_alike(still: Footage) -> None:
 def test_gradients_reach_patch_and_steering(still: Footage) -> None:
     add = torch.zeros(1, 1, 50, 20, requires_grad=True)
     patch = SurfaceLayer(add=add, s_m=15.0, d_m=0.0, length_m=5.0, width_m=1.0)
-    world = ReplayWorld(still, CAMERA, MotionLog.straight(10.0, 20), layers=[patch], differentiable=True)
+    world = ReplayWorld(drive(still), layers=[patch], differentiable=True)
     world.reset(0)
     steering = torch.zeros(1, dtype=torch.float64, requires_grad=True)
     first = world.step(Command(steering, torch.zeros_like(steering)))
@@ -221,23 +255,16 @@ def test_gradients_reach_patch_and_steering(still: Footage) -> None:
     assert float(steering.grad) != 0
 
 
-def test_bad_input_is_named(still: Footage, film: Footage) -> None:
-    log = MotionLog.straight(10.0, 10)
-    with pytest.raises(InvalidInput, match="1164"):
-        ReplayWorld(still, CAMERAS["road"], log)
-    with pytest.raises(InvalidInput, match="10 samples"):
-        ReplayWorld(film, CAMERA, log)
-    with pytest.raises(InvalidInput, match="start_time_s"):
-        ReplayWorld(still, CAMERA, log, start_time_s=9.0)
+def test_bad_input_is_named(still: Footage) -> None:
     with pytest.raises(InvalidInput, match="lane_m"):
-        ReplayWorld(still, CAMERA, log, lane_m=(-1.8, 1.8))
+        ReplayWorld(drive(still), lane_m=(-1.8, 1.8))
     with pytest.raises(InvalidInput, match="reset"):
-        ReplayWorld(still, CAMERA, log).step(command(1))
+        ReplayWorld(drive(still)).step(command(1))
 
 
 def test_real_drive_starts_with_its_recorded_frame(data: Path) -> None:
     segment = read_segment(data / "drp_sc1/data/scenarios/highway/sc1")
-    world = ReplayWorld(segment.footage, segment.camera, segment.motion, (segment.camera, CAMERAS["model"]))
+    world = ReplayWorld(segment, (segment.camera, CAMERAS["model"]))
     seen = world.reset(0)
     assert torch.equal(seen.frames["road"][0], segment.footage.frame(0))
     assert seen.frames["model"].shape == (1, 256, 512, 3)

@@ -58,7 +58,7 @@ def test_it_is_an_assistant() -> None:
 def test_follows_a_real_lane(data: Path) -> None:
     """Half a second at 35 m/s on the motorway of the dirty-road-patch evaluation."""
     segment = read_segment(data / "drp_sc1/data/scenarios/highway/sc1")
-    world = ReplayWorld(segment.footage, segment.camera, segment.motion, (CAMERAS["wide"],), hood_row=640)
+    world = ReplayWorld(segment, (CAMERAS["wide"],), hood_row=640)
     follower = LaneFollower(TwinLiteNet.load(data / "twinlitenet/best.pth"))
     follower.reset(1)
     seen = world.reset(0)
