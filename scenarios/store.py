@@ -26,6 +26,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from simulator.world import InfrastructureError, InvalidInput
 
 COMPLETE = "_complete"
@@ -113,14 +115,40 @@ class Store:
     def artifact(self, kind: str, label: str, key: Mapping[str, Any], build: Callable[[Path], None]) -> Path:
         """The folder of an artifact that depends on ``key`` alone, built by ``build(folder)`` unless it is there.
 
-        Two that build the same at once do not harm each other: the later one's folder replaces an equal one.
+        Of several processes that want the same at once, one builds and the others wait. The lock belongs to the
+        process that holds it: if that is killed, the next one builds.
         """
         place = self.place(label, content_hash(dict(key)), f"artifacts/{kind}")
         if self.find(place) is None:
-            with self.writing(place) as folder:
-                build(folder)
-                write_json(folder / "key.json", dict(key))
+            with self.lock(f"artifacts/{kind}/.{place.name}.lock"):
+                if self.find(place) is None:
+                    with self.writing(place) as folder:
+                        build(folder)
+                        write_json(folder / "key.json", dict(key))
         return place
+
+    @contextmanager
+    def lock(self, name: str, wait: bool = True) -> Iterator[None]:
+        """Keep others who ask for the same lock waiting, or with ``wait=False`` turn them away.
+
+        The system frees the lock of a process that has died, however it died; the empty file stays.
+
+        Raises:
+            InfrastructureError: the file cannot be written, or another holds the lock and ``wait`` is False.
+        """
+        path = self.root / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            held = FileLock(path, timeout=-1 if wait else 0)
+            held.acquire()
+        except Timeout:
+            raise InfrastructureError(f"{self.root}: another process is at work here") from None
+        except OSError as error:
+            raise InfrastructureError(f"{path}: cannot be locked ({error})") from error
+        try:
+            yield
+        finally:
+            held.release()
 
     def runs(self) -> list[Path]:
         """All complete runs, by name."""

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,50 @@ def test_an_artifact_is_built_once(store: Store) -> None:
     assert len(built) == 2
     assert read_json(first / "key.json") == {"seed": 0, "size": [1, 2]}
     assert store.runs() == []
+
+
+def test_of_several_who_want_an_artifact_one_builds_it(store: Store) -> None:
+    built = []
+
+    def build(folder: Path) -> None:
+        built.append(folder)
+        time.sleep(0.1)
+
+    def want() -> None:
+        store.artifact("patches", "road", {"seed": 0}, build)
+
+    threads = [threading.Thread(target=want) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(built) == 1
+
+
+KILLED_BUILDER = """
+import os, signal, sys
+from pathlib import Path
+from scenarios.store import Store
+Store(Path(sys.argv[1])).artifact("patches", "road", {"seed": 0}, lambda folder: os.kill(os.getpid(), signal.SIGKILL))
+"""
+
+
+def test_a_killed_builder_keeps_nobody_waiting(store: Store) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED_BUILDER, str(store.root)], check=False, timeout=300)
+    assert done.returncode == -signal.SIGKILL
+    place = store.artifact("patches", "road", {"seed": 0}, lambda folder: (folder / "patch.txt").touch())
+    assert (place / "patch.txt").is_file()
+
+
+def test_who_does_not_want_to_wait_is_turned_away(store: Store) -> None:
+    with (
+        store.lock("lock"),
+        pytest.raises(InfrastructureError, match="another process is at work"),
+        store.lock("lock", wait=False),
+    ):
+        pass
+    with store.lock("lock", wait=False):
+        pass
 
 
 def test_hashes_depend_on_content_alone(tmp_path: Path) -> None:
