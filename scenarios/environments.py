@@ -95,7 +95,7 @@ def _parts(scenarios: Sequence[Scenario], render_mode: str | None) -> dict[str, 
     scenes = [scene_of(scenario) for scenario in scenarios]
     cameras, spectator = {"model": None}, None
     if render_mode is not None:
-        assistant = make_assistant(first)
+        assistant = make_assistant(scenarios)
         cameras |= dict.fromkeys([*assistant.cameras, SHOWN_CAMERA])
         roads = [scene.road for scene in scenes]
         spectator = Spectator(CAMERAS[SHOWN_CAMERA], roads, AssistantsEyes(assistant))

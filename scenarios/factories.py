@@ -7,10 +7,20 @@ from dataclasses import dataclass
 
 from attacks.random_dirt import RandomDirt
 from attacks.threat import RoadPatchThreat
+from defenses.input_transformations.bit_depth import BitDepth
+from defenses.input_transformations.gaussian_noise import GaussianNoise
+from defenses.input_transformations.jpeg import Jpeg
+from defenses.input_transformations.median_blur import MedianBlur
 from lkas.driver import DriverAssistant, load_driver
 from lkas.ground_truth import GroundTruthAssistant
 from lkas.pilot import Pilot
 from scenarios.builtin import EmbeddedOptions, GroundTruthOptions, LaneKeepingOptions, RandomDirtOptions
+from scenarios.builtin_defenses import (
+    BitDepthOptions,
+    GaussianNoiseOptions,
+    JpegOptions,
+    MedianBlurOptions,
+)
 from simulator.camera import CAMERAS
 from simulator.embedded import EmbeddedWorld, Start
 from simulator.scene import Scene
@@ -63,3 +73,23 @@ def random_dirt(options: RandomDirtOptions) -> tuple[RandomDirt, RoadPatchThreat
     """The control beside every attack."""
     threat = options.model_dump(exclude={"type", "warm_up_s"})
     return RandomDirt(), RoadPatchThreat(**threat)
+
+
+def jpeg(options: JpegOptions) -> Jpeg:
+    """Compression of every frame."""
+    return Jpeg(options.quality)
+
+
+def bit_depth(options: BitDepthOptions) -> BitDepth:
+    """Fewer shades of every colour."""
+    return BitDepth(options.bits)
+
+
+def gaussian_noise(options: GaussianNoiseOptions) -> GaussianNoise:
+    """Noise on every frame."""
+    return GaussianNoise(options.standard_deviation)
+
+
+def median_blur(options: MedianBlurOptions) -> MedianBlur:
+    """Median filter of every frame."""
+    return MedianBlur(options.kernel)

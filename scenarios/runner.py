@@ -145,7 +145,7 @@ def run_batch(scenarios: Sequence[Scenario], progress: Callable[[int], None]) ->
     """Run scenarios that one world can step together."""
     first = scenarios[0]
     began = time.perf_counter()
-    assistant = make_assistant(first)
+    assistant = make_assistant(scenarios)
     cameras = dict.fromkeys(assistant.cameras)
     if first.record.wide_frames:
         cameras["wide"] = None
@@ -194,10 +194,15 @@ def run_batch(scenarios: Sequence[Scenario], progress: Callable[[int], None]) ->
     return outcomes
 
 
-def make_assistant(scenario: Scenario) -> Assistant:
-    """The assistant that a scenario names."""
-    factory = plugin("assistants", scenario.assistant.type).load()
-    assistant: Assistant = factory(scenario.assistant, vehicle_of(scenario), scenario.world.latency_s)
+def make_assistant(scenarios: Sequence[Scenario]) -> Assistant:
+    """The assistant that scenarios, alike but for roads and seeds, name, behind their defenses."""
+    first = scenarios[0]
+    factory = plugin("assistants", first.assistant.type).load()
+    assistant: Assistant = factory(first.assistant, vehicle_of(first), first.world.latency_s)
+    seeds = [scenario.seed for scenario in scenarios]
+    # the first defense sees the frame first, and so is the outermost
+    for options in reversed(first.defenses):
+        assistant = plugin("defenses", options.type).load()(options).protect(assistant, seeds)
     return assistant
 
 

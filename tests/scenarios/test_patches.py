@@ -10,7 +10,6 @@ from scenarios.files import load, locate
 from scenarios.patches import run_attack, target_of
 from scenarios.runner import run
 from scenarios.schema import Scenario
-from simulator.world import InvalidInput
 
 
 @pytest.fixture
@@ -44,9 +43,3 @@ def test_the_recording_holds_the_patch(scenario: Scenario) -> None:
     clean = run([scenario.model_copy(update={"attack": None})])[0].recording
     assert "patch/brightness" not in clean
     assert clean.meta["stealth"] == {}
-
-
-def test_defenses_are_not_ignored(scenario: Scenario) -> None:
-    defended = scenario.model_copy(update={"defenses": (scenario.attack,)})
-    with pytest.raises(InvalidInput, match="defenses: no closed loop"):
-        run([defended])

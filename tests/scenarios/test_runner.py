@@ -205,3 +205,17 @@ def test_a_command_that_is_no_number_stops_the_run(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(runner, "make_assistant", lambda scenario: Broken(make(scenario)))
     with pytest.raises(InvalidInput, match=r"curve: assistant ground_truth gave a steering_rad .* at 0.50 s"):
         run([scenario()])
+
+
+def test_defenses_stand_before_the_assistant_in_their_order() -> None:
+    def curvature(*defenses: dict[str, object]) -> np.ndarray:
+        driven = run(
+            [scenario(assistant="lane_keeping", duration_s=0.2, defenses=list(defenses), criteria=[])]
+        )
+        return driven[0].recording["decision/desired_curvature_per_m"]
+
+    coarse, blurred = {"type": "bit_depth", "bits": 2}, {"type": "median_blur", "kernel": 9}
+    plain, both, turned = curvature(), curvature(coarse, blurred), curvature(blurred, coarse)
+    np.testing.assert_array_equal(plain, curvature({"type": "bit_depth", "bits": 8}))
+    assert not np.array_equal(both, plain)
+    assert not np.array_equal(both, turned)
