@@ -1,33 +1,51 @@
-"""From names and files on a command line to checked scenarios, with messages that name file, line and field."""
+"""From names and files to checked scenarios, with messages that name file, line and field."""
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
 
 from scenarios import yaml_text
-from scenarios.registry import find
-from scenarios.road_schema import OpenDriveRoad
-from scenarios.schema import Scenario
+from scenarios.registry import Strict, find
+from scenarios.schema import PLACE, Scenario
 from simulator.world import InvalidInput
 
 LIBRARY = Path(__file__).parent / "library"
+SUITES = LIBRARY / "suites"
 SUFFIXES = (".yaml", ".yml")
 SHOWN_CHARACTERS = 60
+
+Checked = TypeVar("Checked", bound=Strict)
 
 
 def packaged() -> dict[str, Path]:
     """The scenarios that come with dirtyroad, by name (``benign/highway_straight``)."""
-    return {str(path.relative_to(LIBRARY).with_suffix("")): path for path in sorted(LIBRARY.rglob("*.yaml"))}
+    return {
+        str(path.relative_to(LIBRARY).with_suffix("")): path
+        for path in sorted(LIBRARY.rglob("*.yaml"))
+        if not path.is_relative_to(SUITES)
+    }
 
 
-def locate(name: str) -> list[Path]:
+def packaged_suites() -> dict[str, Path]:
+    """The suites that come with dirtyroad, by name (``ci``)."""
+    return {str(path.relative_to(SUITES).with_suffix("")): path for path in sorted(SUITES.rglob("*.yaml"))}
+
+
+def locate(name: str, known: Mapping[str, Path] | None = None, what: str = "scenario") -> list[Path]:
     """The files that an argument means: a file, a packaged scenario, or a group of them (``benign/*``).
+
+    Args:
+        name: what was given. known: packaged files by name, the scenarios unless others are given. what: they are.
 
     Raises:
         InvalidInput: it means nothing.
@@ -37,14 +55,71 @@ def locate(name: str) -> list[Path]:
         if not path.is_file():
             raise InvalidInput(f"{name}: there is no such file")
         return [path]
-    known = packaged()
+    known = dict(packaged() if known is None else known)
     if any(letter in name for letter in "*?["):
         matching = [path for other, path in known.items() if fnmatch(other, name)]
         if not matching:
             groups = sorted({f"{other.rpartition('/')[0]}/*" for other in known})
-            raise InvalidInput(f"no packaged scenario matches '{name}'; groups are {', '.join(groups)}")
+            raise InvalidInput(f"no packaged {what} matches '{name}'; groups are {', '.join(groups)}")
         return matching
-    return [find(name, known, "scenario file or packaged scenario")]
+    return [find(name, known, f"{what} file or packaged {what}")]
+
+
+@dataclass(frozen=True)
+class Change:
+    """A value that takes the place of what a scenario file says.
+
+    Attributes:
+        field: ``ego.speed_mps``, ``criteria.0.max``.
+        value: as YAML gives it.
+        source: who wants it, for messages.
+    """
+
+    field: str
+    value: Any
+    source: str
+
+    @classmethod
+    def of(cls, override: str) -> Change:
+        """From ``field=value`` on a command line; the value is YAML.
+
+        Raises:
+            InvalidInput: it is written otherwise.
+        """
+        field, equals, text = override.partition("=")
+        if not equals or not all(field.strip().split(".")):
+            raise InvalidInput(f"--set {override}: write it as field=value, such as ego.speed_mps=20")
+        value = yaml_text.parse(text, f"--set {field}").data if text.strip() else None
+        return cls(field.strip(), value, f"--set {override}")
+
+    def apply(self, data: dict[str, Any]) -> None:
+        """Put it into nested data.
+
+        Raises:
+            InvalidInput: the field leads through something that is no mapping.
+        """
+        keys = self.field.split(".")
+        target: Any = data
+        for depth, key in enumerate(keys):
+            where = ".".join(keys[:depth]) or "the scenario"
+            if isinstance(target, list):
+                if not key.isdigit() or int(key) >= len(target):
+                    raise InvalidInput(
+                        f"{self.source}: {where} is a list of {len(target)}; '{key}' is none of its places"
+                    )
+                slot: Any = int(key)
+            elif isinstance(target, dict):
+                slot = key
+            else:
+                raise InvalidInput(
+                    f"{self.source}: {where} is {_shown(target)}, which has no fields; set {where} as a whole"
+                )
+            if depth == len(keys) - 1:
+                target[slot] = deepcopy(self.value)
+            elif isinstance(target, dict):
+                target = target.setdefault(slot, {})
+            else:
+                target = target[slot]
 
 
 def load(path: Path, overrides: Sequence[str] = (), maps: Sequence[Path] = ()) -> Scenario:
@@ -57,6 +132,15 @@ def load(path: Path, overrides: Sequence[str] = (), maps: Sequence[Path] = ()) -
     Raises:
         InvalidInput: with every fault that was found, one a line.
     """
+    return resolve(path, read(path), [Change.of(override) for override in overrides], maps)
+
+
+def read(path: Path, what: str = "scenario") -> yaml_text.Document:
+    """The mapping that a file holds.
+
+    Raises:
+        InvalidInput: the file cannot be read, is no YAML, or holds no mapping.
+    """
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -67,24 +151,35 @@ def load(path: Path, overrides: Sequence[str] = (), maps: Sequence[Path] = ()) -
         ) from None
     document = yaml_text.parse(text, str(path))
     if not isinstance(document.data, dict):
-        raise InvalidInput(
-            f"{path}: a scenario is a mapping ('key: value' lines), not {_shown(document.data)}"
-        )
-    data = {"name": _name_of(path), **document.data}
-    for override in overrides:
-        apply_override(data, override)
+        raise InvalidInput(f"{path}: a {what} is a mapping ('key: value' lines), not {_shown(document.data)}")
+    return document
+
+
+def resolve(
+    path: Path, document: yaml_text.Document, changes: Sequence[Change], maps: Sequence[Path] = ()
+) -> Scenario:
+    """The scenario of a file that was read, with some values changed.
+
+    Raises:
+        InvalidInput: with every fault that was found, one a line.
+    """
+    data = {"name": _name_of(path), **deepcopy(document.data)}
+    for change in changes:
+        change.apply(data)
     scenario = check(data, str(path), document)
-    if isinstance(scenario.road, OpenDriveRoad):
-        found = find_map(scenario.road.path, [path.parent, Path.cwd(), *maps])
-        if found is None:
-            folders = "; ".join(map(str, [path.parent, Path.cwd(), *maps]))
-            raise InvalidInput(
-                f"{_at(path, document, ('road', 'path'))}: road.path: there is no map '{scenario.road.path}' "
-                f"in {folders} (name a folder with --maps, or the file with --set road.path=...)"
-            )
-        road = scenario.road.model_copy(update={"path": str(found)})
-        scenario = scenario.model_copy(update={"road": road})
-    return scenario
+    for place in scenario.named_files:
+        holder = functools.reduce(operator.getitem, place[:-1], data)
+        name = holder.get(place[-1])
+        if name is not None:
+            found = find_file(name, [path.parent, Path.cwd(), *maps])
+            if found is None:
+                folders, field = "; ".join(map(str, [path.parent, Path.cwd(), *maps])), ".".join(place)
+                raise InvalidInput(
+                    f"{_at(path, document, place)}: {field}: there is no '{name}' in {folders} (name a folder with "
+                    f"--maps or --data, or the place itself with --set {field}=...)"
+                )
+            holder[place[-1]] = str(found)
+    return check(data, str(path), document)
 
 
 def check(data: Mapping[str, Any], source: str, document: yaml_text.Document | None = None) -> Scenario:
@@ -93,61 +188,39 @@ def check(data: Mapping[str, Any], source: str, document: yaml_text.Document | N
     Raises:
         InvalidInput: with every fault that was found, one a line.
     """
+    return validate(Scenario, data, source, document)
+
+
+def validate(
+    model: type[Checked], data: Mapping[str, Any], source: str, document: yaml_text.Document | None = None
+) -> Checked:
+    """Plain data as one of the things that files hold.
+
+    Raises:
+        InvalidInput: with every fault that was found, one a line.
+    """
     try:
-        return Scenario.model_validate(data)
+        return model.model_validate(data)
     except ValidationError as error:
         faults = [_fault(source, fault, data, document) for fault in error.errors(include_url=False)]
         raise InvalidInput("\n".join(faults)) from error
 
 
-def find_map(path: str, folders: Sequence[Path]) -> Path | None:
-    """The map that a scenario means: an absolute path as it is, a relative one in the first folder that has it."""
+def find_file(name: str, folders: Sequence[Path]) -> Path | None:
+    """What a scenario names: an absolute path as it is, a relative one in the first folder that has it."""
     try:
         return next(
-            (found.resolve() for folder in folders if (found := folder / Path(path).expanduser()).is_file()),
+            (found.resolve() for folder in folders if (found := folder / Path(name).expanduser()).exists()),
             None,
         )
     except (OSError, ValueError, RuntimeError):  # a name no file system takes, a home nobody has
         return None
 
 
-def apply_override(data: dict[str, Any], override: str) -> None:
-    """Set one value in nested data: ``ego.speed_mps=20``, ``criteria.0.max=0.3``, ``weather={preset: WetNoon}``.
-
-    Raises:
-        InvalidInput: it has no ``=``, or leads through something that is no mapping.
-    """
-    name, equals, text = override.partition("=")
-    keys = name.strip().split(".")
-    if not equals or not all(keys):
-        raise InvalidInput(f"--set {override}: write it as field=value, such as ego.speed_mps=20")
-    value = yaml_text.parse(text, f"--set {name}").data if text.strip() else None
-    target: Any = data
-    for depth, key in enumerate(keys):
-        where = ".".join(keys[:depth]) or "the scenario"
-        if isinstance(target, list):
-            if not key.isdigit() or int(key) >= len(target):
-                raise InvalidInput(
-                    f"--set {override}: {where} is a list of {len(target)}; '{key}' is none of its places"
-                )
-            slot: Any = int(key)
-        elif isinstance(target, dict):
-            slot = key
-        else:
-            raise InvalidInput(
-                f"--set {override}: {where} is {_shown(target)}, which has no fields; set {where} as a whole"
-            )
-        if depth == len(keys) - 1:
-            target[slot] = value
-        elif isinstance(target, dict):
-            target = target.setdefault(slot, {})
-        else:
-            target = target[slot]
-
-
 def to_yaml(scenario: Scenario) -> str:
     """The resolved scenario as a file that can be run again."""
-    data = scenario.model_dump(mode="json", exclude_none=True)
+    left_out = set(PLACE) if scenario.recorded else set()
+    data = scenario.model_dump(mode="json", exclude_none=True, exclude=left_out)
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
 
 

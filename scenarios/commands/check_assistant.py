@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from scenarios.commands.output import print_json, print_table
-from scenarios.files import apply_override
+from scenarios.files import Change
 from scenarios.registry import Options, Slot, plugin
 from simulator.world import InvalidInput
 
@@ -61,7 +61,7 @@ def parse_options(name: str, overrides: list[str]) -> Options:
     """
     data: dict[str, Any] = {"type": name}
     for override in overrides:
-        apply_override(data, override)
+        Change.of(override).apply(data)
     try:
         return Slot("assistants").validate(data)
     except ValueError as error:
