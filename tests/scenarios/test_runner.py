@@ -214,8 +214,8 @@ def test_defenses_stand_before_the_assistant_in_their_order() -> None:
         )
         return driven[0].recording["decision/desired_curvature_per_m"]
 
-    coarse, blurred = {"type": "bit_depth", "bits": 2}, {"type": "median_blur", "kernel": 9}
-    plain, both, turned = curvature(), curvature(coarse, blurred), curvature(blurred, coarse)
+    coarse, noisy = {"type": "bit_depth", "bits": 2}, {"type": "gaussian_noise"}
+    plain, both, turned = curvature(), curvature(coarse, noisy), curvature(noisy, coarse)
     np.testing.assert_array_equal(plain, curvature({"type": "bit_depth", "bits": 8}))
     assert not np.array_equal(both, plain)
     assert not np.array_equal(both, turned)
