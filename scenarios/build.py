@@ -1,53 +1,19 @@
-"""From what a scenario file says to what the simulator takes: roads, scenes, weather, cars."""
+"""From what a scenario file says to what the simulator takes: scenes, weather, cars."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from math import inf
 
-from scenarios import road_schema as schema
+from scenarios.courses import course_of, road_of
 from scenarios.patches import check_attack
 from scenarios.schema import Scenario, WeatherSpec
 from simulator.embedded import OtherCar, Start
-from simulator.roads.export import opendrive_of
-from simulator.roads.layout import LaneLayout, Paint, Strip
-from simulator.roads.opendrive import load_opendrive
-from simulator.roads.road import Road
-from simulator.roads.segments import Arc, Clothoid, Line, Segment, build_road
 from simulator.scene import Scene
 from simulator.surface.style import SurfaceStyle
 from simulator.vehicle import VehicleParameters, preset
 from simulator.weather import PRESETS, Weather
 from simulator.world import InvalidInput
-
-
-def road_of(scenario: Scenario) -> Road:
-    """The road of a scenario, long enough for it.
-
-    Raises:
-        InvalidInput: the map or the place in it cannot be used, or the road ends before the time is over.
-    """
-    spec = scenario.road
-    try:
-        if isinstance(spec, schema.OpenDriveRoad):
-            road = load_opendrive(
-                spec.path, spec.road, spec.lane, spec.s_m, spec.length_m, spec.through_junctions
-            )
-        else:
-            segments, layout = [_segment(segment) for segment in spec.segments], _layout(spec.layout)
-            road = build_road(scenario.name, segments, layout)
-            road = replace(road, opendrive=opendrive_of(scenario.name, segments, layout))
-    except InvalidInput as error:
-        raise InvalidInput(f"road: {error}") from error
-    needed_m = scenario.ego.speed_mps * scenario.duration_s
-    if scenario.on_road_end == "refuse" and road.length_m < needed_m:
-        raise InvalidInput(
-            f"road: it ends after {road.length_m:.1f} m, but duration_s ({scenario.duration_s:g}) at "
-            f"ego.speed_mps ({scenario.ego.speed_mps:g}) takes {needed_m:.1f} m; make it longer, or set "
-            "on_road_end: stop"
-        )
-    return road
 
 
 def scene_of(scenario: Scenario) -> Scene:
@@ -77,7 +43,7 @@ def start_of(scenario: Scenario) -> Start:
     return Start(
         offset_m=ego.offset_m,
         heading_error_rad=ego.heading_rad,
-        speed_mps=ego.speed_mps,
+        speed_mps=course_of(scenario).speed_mps if ego.speed_mps is None else ego.speed_mps,
         cars=cars,
         barriers_d_m=(
             inf if barriers.left_m is None else barriers.left_m,
@@ -131,30 +97,3 @@ def check_buildable(scenario: Scenario, source: str) -> None:
         check_attack(scenario, road_of(scenario))
     except InvalidInput as error:
         raise InvalidInput(f"{source}: {error}") from error
-
-
-SEGMENTS: dict[type, Callable[..., Segment]] = {
-    schema.Line: Line,
-    schema.Arc: Arc,
-    schema.Clothoid: Clothoid,
-}
-
-
-def _segment(spec: schema.Segment) -> Segment:
-    return SEGMENTS[type(spec)](**spec.model_dump(exclude={"type"}))
-
-
-def _layout(spec: schema.Layout) -> LaneLayout:
-    if isinstance(spec, schema.Strips):
-        strips = tuple(Strip(strip.width_m, strip.kind, strip.direction) for strip in spec.strips)
-        return LaneLayout(strips, tuple(map(_paint, spec.marks)), spec.ego_lane)
-    if isinstance(spec, schema.TwoWay):
-        return LaneLayout.two_way(spec.lane_width_m, spec.shoulder_m, _paint(spec.centre), _paint(spec.edge))
-    between, left, right = map(_paint, (spec.between, spec.left_edge, spec.right_edge))
-    return LaneLayout.one_way(
-        spec.lane_count, spec.ego_lane, spec.lane_width_m, spec.shoulder_m, between, left, right
-    )
-
-
-def _paint(spec: schema.Mark) -> Paint:
-    return Paint(spec.kind, spec.color, spec.width_m, spec.dash_m, spec.gap_m)

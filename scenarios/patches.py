@@ -7,6 +7,7 @@ import torch
 from attacks.perturbation import AttackResult
 from attacks.target import RoadTarget
 from scenarios.builtin import RoadPatchOptions
+from scenarios.courses import driven_m
 from scenarios.registry import plugin
 from scenarios.schema import Scenario
 from simulator.recording import Channel
@@ -17,18 +18,16 @@ from simulator.world import InvalidInput
 
 def target_of(options: RoadPatchOptions, scenario: Scenario, road: Road) -> RoadTarget:
     """Where the patch begins: ahead of the camera's foot after the warm-up."""
-    driven_m = scenario.ego.speed_mps * options.warm_up_s
-    return RoadTarget(road, CAMERA_FOOT_M + driven_m + options.ahead_m)
+    start_m = CAMERA_FOOT_M + driven_m(scenario, options.warm_up_s) + options.ahead_m
+    return RoadTarget(road, start_m)
 
 
 def check_attack(scenario: Scenario, road: Road) -> None:
     """Whether the attack of a scenario fits its road.
 
     Raises:
-        InvalidInput: it does not, or there are defenses, for which no closed loop is installed.
+        InvalidInput: it does not.
     """
-    if scenario.defenses:
-        raise InvalidInput("defenses: no closed loop with defenses is installed")
     if scenario.attack is None:
         return
     if not isinstance(scenario.attack, RoadPatchOptions):

@@ -37,7 +37,14 @@ class Strict(BaseModel):
 
 
 class Options(Strict):
-    """What a scenario file may say about a plugin, beside its ``type``."""
+    """What a scenario file may say about a plugin, beside its ``type``.
+
+    Attributes:
+        files: fields that name files or folders of the user's, dotted where they are nested. Relative ones are looked
+            for like maps, and a result depends on their content and not on where they lie.
+    """
+
+    files: ClassVar[tuple[str, ...]] = ()
 
     type: str
 
@@ -68,11 +75,15 @@ class Plugin:
             - worlds: ``(options, scenarios.factories.Setting) -> simulator.world.World``
             - attacks: ``(options) -> (attack, threat)``, see `scenarios.patches.run_attack`
             - assistants: ``(options, VehicleParameters, latency_s) -> lkas.perception.Assistant``
+            - defenses: ``(options) -> defenses.defense.Defense``
             - metrics: ``(recording) -> scenarios.metrics.MetricValue``
         options: the pydantic model of its options; a world's is made of `WorldOptions`.
         extra: the extra of ``pip install dirtyroad[extra]`` that it needs, if any.
         max_batch: how many scenarios one world can step together (worlds only).
         reads_truth: whether it drives from ``observation.truth`` (assistants only).
+        resource: what a worker of a cluster must offer to run it, such as ``carla`` (worlds only).
+        course: ``module:function``, ``(options, EgoSpec) -> scenarios.courses.Course``, of a world that brings its own
+            road, so that a scenario has none to choose (worlds only).
     """
 
     name: str
@@ -82,6 +93,8 @@ class Plugin:
     extra: str | None = None
     max_batch: int = 1
     reads_truth: bool = False
+    resource: str = ""
+    course: str | None = None
 
     def load(self) -> Callable[..., Any]:
         """Import the implementation.
@@ -89,7 +102,18 @@ class Plugin:
         Raises:
             MissingExtra: something it needs is not installed.
         """
-        module, _, attribute = self.factory.partition(":")
+        return self._import(self.factory)
+
+    def load_course(self) -> Callable[..., Any] | None:
+        """Import what tells the road of a world that brings its own; None for any other.
+
+        Raises:
+            MissingExtra: something it needs is not installed.
+        """
+        return None if self.course is None else self._import(self.course)
+
+    def _import(self, target: str) -> Callable[..., Any]:
+        module, _, attribute = target.partition(":")
         try:
             implementation: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
         except ModuleNotFoundError as error:

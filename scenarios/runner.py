@@ -8,6 +8,8 @@ millimetres, not to the byte.)
 
 from __future__ import annotations
 
+import functools
+import operator
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -102,10 +104,12 @@ class Outcome:
 
 
 def scenario_hash(scenario: Scenario) -> str:
-    """Hash of all that a scenario's result depends on; a map counts by its content, not by where it lies."""
+    """Hash of all that a scenario's result depends on; files count by their content, not by where they lie."""
     data = scenario.model_dump(mode="json", exclude={"description"})
-    if "path" in data["road"]:
-        data["road"]["path"] = file_hash(Path(data["road"]["path"]))
+    for place in scenario.named_files:
+        holder = functools.reduce(operator.getitem, place[:-1], data)
+        if holder.get(place[-1]) is not None:
+            holder[place[-1]] = file_hash(Path(holder[place[-1]]))
     return content_hash({**data, "fingerprints": fingerprints(scenario)})
 
 

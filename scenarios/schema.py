@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from scenarios.registry import Options, Slot, Strict, WorldOptions, find, plugins
-from scenarios.road_schema import RoadSpec
+from scenarios.registry import Options, Slot, Strict, WorldOptions, find, plugin, plugins
+from scenarios.road_schema import OpenDriveRoad, RoadSpec
 from simulator.weather import PRESETS as WEATHERS
 from simulator.world import CAMERA_PERIOD_S
 
@@ -65,9 +66,13 @@ class SurfaceSpec(Strict):
 
 
 class EgoSpec(Strict):
-    """The car that is driven: how fast it cruises, and how it starts relative to its lane."""
+    """The car that is driven: how fast it cruises, and how it starts relative to its lane.
 
-    speed_mps: Annotated[float, Field(gt=0.0, le=60.0)]
+    In a recorded place it starts relative to where the recorded car was, and has no speed of its own where that was
+    recorded, too.
+    """
+
+    speed_mps: Annotated[float, Field(gt=0.0, le=60.0)] | None = None
     offset_m: Annotated[float, Field(ge=-2.0, le=2.0)] = 0.0
     heading_rad: Annotated[float, Field(ge=-0.5, le=0.5)] = 0.0
     vehicle: str = "openpilot_0_6"
@@ -124,6 +129,10 @@ class Criterion(Strict):
         return self
 
 
+PLACE = ("road", "surface", "weather", "cars", "barriers")
+"""Fields of a place that is made up; a world that shows a recorded one leaves no room for them."""
+
+
 class Scenario(Strict):
     """One run of one car: where, in what, driven by whom, judged by what."""
 
@@ -134,10 +143,10 @@ class Scenario(Strict):
     duration_s: Annotated[float, Field(ge=CAMERA_PERIOD_S, le=600.0)]
     on_road_end: Literal["refuse", "stop"] = "refuse"
     world: Annotated[WorldOptions, Slot("worlds")] = Field(default="embedded", validate_default=True)
-    road: RoadSpec
+    road: RoadSpec | None = None
     surface: SurfaceSpec = SurfaceSpec()
     weather: WeatherSpec = WeatherSpec()
-    ego: EgoSpec
+    ego: EgoSpec = EgoSpec()
     cars: Annotated[tuple[CarSpec, ...], Field(strict=False, max_length=16)] = ()
     barriers: BarriersSpec = BarriersSpec()
     assistant: Annotated[Options, Slot("assistants")] = Field(default="lane_keeping", validate_default=True)
@@ -152,3 +161,36 @@ class Scenario(Strict):
     def steps(self) -> int:
         """How many camera periods it lasts."""
         return round(self.duration_s / CAMERA_PERIOD_S)
+
+    @property
+    def recorded(self) -> bool:
+        """Whether the world shows a place of its own."""
+        return plugin("worlds", self.world.type).course is not None
+
+    @property
+    def named_files(self) -> list[tuple[str, ...]]:
+        """Where in the scenario files or folders of the user's are named."""
+        road = [("road", "path")] if isinstance(self.road, OpenDriveRoad) else []
+        return road + [("world", *name.split(".")) for name in self.world.files]
+
+    @model_validator(mode="after")
+    def _has_one_place(self) -> Self:
+        if self.recorded:
+            taken = PydanticCustomError(
+                "invalid_input",
+                "world '{world}' shows a recorded place; leave this out",
+                {"world": self.world.type},
+            )
+            faults = [
+                InitErrorDetails(type=taken, loc=(name,), input=getattr(self, name))
+                for name in PLACE
+                if name in self.model_fields_set
+            ]
+        else:
+            missing: list[tuple[str, ...]] = [("road",)] if self.road is None else []
+            if self.ego.speed_mps is None:
+                missing.append(("ego", "speed_mps") if "ego" in self.model_fields_set else ("ego",))
+            faults = [InitErrorDetails(type="missing", loc=place, input=None) for place in missing]
+        if faults:
+            raise ValidationError.from_exception_data(type(self).__name__, faults)
+        return self

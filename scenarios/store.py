@@ -41,7 +41,10 @@ def content_hash(content: Any) -> str:
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file."""
+    """SHA-256 of a file, or of all that is in a folder."""
+    if path.is_dir():
+        inside = sorted(entry for entry in path.rglob("*") if entry.is_file())
+        return content_hash([[str(entry.relative_to(path)), file_hash(entry)] for entry in inside])
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -49,6 +52,22 @@ def file_hash(path: Path) -> str:
 def write_json(path: Path, content: Any) -> None:
     """Write sorted, indented JSON; NaN is refused because JSON has none."""
     path.write_text(json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def replace_json(path: Path, content: Any) -> None:
+    """Write JSON in one step: whoever looks sees the old file or the new one.
+
+    Raises:
+        InfrastructureError: the disk is full, or the place cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        write_json(temporary, content)
+        _sync(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise InfrastructureError(f"{path}: cannot be written ({error})") from error
 
 
 def read_json(path: Path) -> Any:
@@ -149,6 +168,11 @@ class Store:
             yield
         finally:
             held.release()
+
+    def sweep(self) -> None:
+        """Remove what killed writers left; nobody else may be writing."""
+        for folder in self.root.glob(".*-????????????????.*.*"):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def runs(self) -> list[Path]:
         """All complete runs, by name."""

@@ -30,12 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backend", metavar="WORLD", help="the same as --set world=WORLD")
     parser.add_argument(
         "--maps",
+        "--data",
         action="append",
         default=[],
         type=Path,
         metavar="DIR",
-        help="folder in which OpenDRIVE maps are looked for, after the scenario's own and the working directory; "
-        "may be repeated",
+        dest="maps",
+        help="folder in which maps and recorded drives are looked for, after the scenario's own and the working "
+        "directory; may be repeated",
     )
 
 

@@ -190,7 +190,7 @@ CASES: dict[str, tuple[bytes, str]] = {
         "every border needs one",
     ),
     # maps
-    "missing map": (on_map(path="none.xodr"), "road.path: there is no map 'none.xodr'"),
+    "missing map": (on_map(path="none.xodr"), "road.path: there is no 'none.xodr'"),
     "a folder for a map": (on_map(path="."), "road.path"),
     "a name no disk has": (on_map(path="x" * 4000), "road.path"),
     "malformed map": (on_map(path="malformed.xodr"), "malformed"),

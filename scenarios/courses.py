@@ -1,0 +1,114 @@
+"""Where a scenario is driven: along a road that its file describes, or the one that a recorded place brings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from scenarios import road_schema as schema
+from scenarios.registry import plugin
+from scenarios.schema import Scenario
+from simulator.roads.export import opendrive_of
+from simulator.roads.layout import LaneLayout, Paint, Strip
+from simulator.roads.opendrive import load_opendrive
+from simulator.roads.road import Road
+from simulator.roads.segments import Arc, Clothoid, Line, Segment, build_road
+from simulator.world import InvalidInput
+
+
+@dataclass(frozen=True)
+class Course:
+    """A road and how it is driven.
+
+    Attributes:
+        road: as far as it may be driven.
+        speed_mps: at the start.
+        driven_m: from a time to how far the car has come by then if nothing disturbs it.
+    """
+
+    road: Road
+    speed_mps: float
+    driven_m: Callable[[float], float]
+
+
+def course_of(scenario: Scenario) -> Course:
+    """Where and how fast a scenario is driven.
+
+    Raises:
+        InvalidInput: the map or the place in it, or what was recorded, cannot be used.
+    """
+    bring = plugin("worlds", scenario.world.type).load_course()
+    if bring is not None:
+        course: Course = bring(scenario.world, scenario.ego)
+        return course
+    spec, speed_mps = scenario.road, scenario.ego.speed_mps
+    assert spec is not None and speed_mps is not None  # the schema has seen to it
+    try:
+        return Course(_road(spec, scenario.name), speed_mps, lambda time_s: speed_mps * time_s)
+    except InvalidInput as error:
+        raise InvalidInput(f"road: {error}") from error
+
+
+def road_of(scenario: Scenario) -> Road:
+    """The road of a scenario, long enough for it.
+
+    Raises:
+        InvalidInput: it cannot be had, or ends before the time is over.
+    """
+    course = course_of(scenario)
+    needed_m = course.driven_m(scenario.duration_s)
+    if scenario.on_road_end == "refuse" and course.road.length_m < needed_m:
+        if scenario.recorded:
+            raise InvalidInput(
+                f"duration_s: {scenario.duration_s:g} s take {needed_m:.1f} m, but of the recorded road "
+                f"{course.road.length_m:.1f} m are to be trusted; make it shorter, or set on_road_end: stop"
+            )
+        raise InvalidInput(
+            f"road: it ends after {course.road.length_m:.1f} m, but duration_s ({scenario.duration_s:g}) at "
+            f"ego.speed_mps ({course.speed_mps:g}) takes {needed_m:.1f} m; make it longer, or set "
+            "on_road_end: stop"
+        )
+    return course.road
+
+
+def driven_m(scenario: Scenario, time_s: float) -> float:
+    """How far the car of a scenario has come after a time if nothing disturbs it."""
+    if scenario.ego.speed_mps is not None:
+        return scenario.ego.speed_mps * time_s
+    return course_of(scenario).driven_m(time_s)
+
+
+def _road(spec: schema.RoadSpec, name: str) -> Road:
+    if isinstance(spec, schema.OpenDriveRoad):
+        return load_opendrive(
+            spec.path, spec.road, spec.lane, spec.s_m, spec.length_m, spec.through_junctions
+        )
+    segments, layout = [_segment(segment) for segment in spec.segments], _layout(spec.layout)
+    return replace(build_road(name, segments, layout), opendrive=opendrive_of(name, segments, layout))
+
+
+SEGMENTS: dict[type, Callable[..., Segment]] = {
+    schema.Line: Line,
+    schema.Arc: Arc,
+    schema.Clothoid: Clothoid,
+}
+
+
+def _segment(spec: schema.Segment) -> Segment:
+    return SEGMENTS[type(spec)](**spec.model_dump(exclude={"type"}))
+
+
+def _layout(spec: schema.Layout) -> LaneLayout:
+    if isinstance(spec, schema.Strips):
+        strips = tuple(Strip(strip.width_m, strip.kind, strip.direction) for strip in spec.strips)
+        return LaneLayout(strips, tuple(map(_paint, spec.marks)), spec.ego_lane)
+    if isinstance(spec, schema.TwoWay):
+        return LaneLayout.two_way(spec.lane_width_m, spec.shoulder_m, _paint(spec.centre), _paint(spec.edge))
+    between, left, right = map(_paint, (spec.between, spec.left_edge, spec.right_edge))
+    return LaneLayout.one_way(
+        spec.lane_count, spec.ego_lane, spec.lane_width_m, spec.shoulder_m, between, left, right
+    )
+
+
+def _paint(spec: schema.Mark) -> Paint:
+    return Paint(spec.kind, spec.color, spec.width_m, spec.dash_m, spec.gap_m)
