@@ -113,10 +113,12 @@ def rotation_matrix(roll_rad: Tensor, pitch_rad: Tensor, yaw_rad: Tensor) -> Ten
 
 CAMERAS: dict[str, Camera] = {
     "model": Camera("model", 512, 256, 910.0, 910.0, 256.0, 47.6),
+    "big_model": Camera("big_model", 512, 256, 455.0, 455.0, 256.0, 151.8),
     "road": Camera("road", 1164, 874, 910.0, 910.0, 582.0, 437.0),
     "wide": Camera("wide", 1280, 720, 760.0, 760.0, 640.0, 320.0),
 }
-"""``model``: openpilot's model frame, which the driver sees. ``road``: its camera (EON). ``wide``: for people."""
+"""``model``: openpilot's model frame, which the driver sees. ``big_model``: the frame of twice its angle that openpilot's
+networks since 0.8.13 also see. ``road``: its camera (EON). ``wide``: for people."""
 
 
 @dataclass(frozen=True)
