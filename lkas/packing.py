@@ -88,13 +88,14 @@ def _dense(outputs: ModelOutputs, layout: Layout) -> dict[str, Tensor]:
 def _dense_line(y_m: Tensor, std_m: Tensor) -> tuple[Tensor, Tensor]:
     """Values and raw standard deviations at every metre from those at ``DISTANCES_M``, each ``(N, 192)``."""
     metres = torch.arange(DENSE, dtype=DISTANCES_M.dtype)
-    after = torch.searchsorted(DISTANCES_M, metres).clamp(1, 32)
+    after = (DISTANCES_M[:, None] < metres).sum(0).clamp(1, 32)  # searchsorted does not export
     share = (metres - DISTANCES_M[after - 1]) / (DISTANCES_M[after] - DISTANCES_M[after - 1])
     share, after = share.to(y_m), after.to(y_m.device)
-    return (
-        y_m[:, after - 1] * (1 - share) + y_m[:, after] * share,
-        _inverse_softplus(std_m[:, after - 1] * (1 - share) + std_m[:, after] * share),
+    y, std = (
+        line.index_select(1, after - 1) * (1 - share) + line.index_select(1, after) * share
+        for line in (y_m, std_m)
     )
+    return y, _inverse_softplus(std)
 
 
 def _plans(outputs: ModelOutputs, layout: Layout) -> dict[str, Tensor]:
