@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import cv2
+import numpy as np
 import torch
 from torch import Tensor
 
 from simulator.surface.layer import SurfaceLayer
+from simulator.world import InvalidInput
+
+IMAGE, PLACEMENT = "patch.png", "patch.json"
+"""The two files of a saved patch."""
+
+_GREYS = 65535
 
 
 @dataclass(frozen=True)
@@ -21,6 +31,7 @@ class RoadPatch:
         d_m: lateral position of its middle line.
         length_m: along the road.
         width_m: across.
+        road_brightness: of the asphalt that it was made for: where the print is so bright, nothing is changed.
     """
 
     cells: Tensor
@@ -28,6 +39,49 @@ class RoadPatch:
     d_m: float
     length_m: float
     width_m: float
+    road_brightness: float = 0.4
+
+    def save(self, folder: Path) -> None:
+        """Write an image that can be printed, and its placement.
+
+        The image is what a person sees who stands before the patch and looks along the road: the far end is on top.
+        It has 16 bits of grey, so that shades come back as they were.
+        """
+        grey = (self.cells.numpy() + self.road_brightness).clip(0.0, 1.0)
+        cv2.imwrite(str(folder / IMAGE), (grey[::-1] * _GREYS).round().astype(np.uint16))
+        placement = {
+            "near_edge_s_m": self.s_m,
+            "middle_d_m": self.d_m,
+            "length_m": self.length_m,
+            "width_m": self.width_m,
+            "road_brightness": self.road_brightness,
+        }
+        (folder / PLACEMENT).write_text(json.dumps(placement, indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> RoadPatch:
+        """Read a saved patch.
+
+        Raises:
+            InvalidInput: a file is missing, cannot be read, or lacks something.
+        """
+        image = cv2.imread(str(folder / IMAGE), cv2.IMREAD_UNCHANGED) if (folder / IMAGE).is_file() else None
+        if image is None or image.ndim != 2 or image.dtype not in (np.uint8, np.uint16):
+            raise InvalidInput(f"{folder / IMAGE}: there is no grey picture of 8 or 16 bits")
+        try:
+            placement = json.loads((folder / PLACEMENT).read_text(encoding="utf-8"))
+            names = ("near_edge_s_m", "middle_d_m", "length_m", "width_m", "road_brightness")
+            s, d, length, width, road = (float(placement[name]) for name in names)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InvalidInput(
+                f"{folder / PLACEMENT}: it does not say where the patch lies ({error!r})"
+            ) from error
+        if not (length > 0 and width > 0):
+            raise InvalidInput(
+                f"{folder / PLACEMENT}: length_m ({length:g}) and width_m ({width:g}) must be positive"
+            )
+        grey = image[::-1].astype(np.float32) / (255 if image.dtype == np.uint8 else _GREYS)
+        return cls(torch.from_numpy(grey - np.float32(road)), s, d, length, width, road)
 
 
 def lay(patches: Sequence[RoadPatch]) -> SurfaceLayer:

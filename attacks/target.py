@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from attacks.rehearsal import Rehearsal
 from simulator.roads.road import Road
+from simulator.scene import Scene
+from simulator.world import InvalidInput
 
 
 @dataclass(frozen=True)
@@ -14,7 +17,24 @@ class RoadTarget:
     Attributes:
         road: which road.
         start_m: arc length at which the attacker's patch begins.
+        scene: how the road looks; None where nobody knows.
+        rehearsal: the victim, driving towards that place as often as an attacker likes; None for attacks that do not
+            ask it anything.
     """
 
     road: Road
     start_m: float
+    scene: Scene | None = None
+    rehearsal: Rehearsal | None = None
+
+    def require_rehearsal(self) -> Rehearsal:
+        """The rehearsal.
+
+        Raises:
+            InvalidInput: there is none.
+        """
+        if self.rehearsal is None:
+            raise InvalidInput(
+                "attack: it is optimised against a victim, and there is none to be rehearsed with"
+            )
+        return self.rehearsal

@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
+from torch import Tensor
 
 from attacks.target import RoadTarget
 from simulator.roads.road import LEAD_IN_M, STEP_M
+from simulator.surface.bake import paint
+from simulator.surface.grid import LENGTH_M, lateral_m
 from simulator.surface.marks import strokes
 from simulator.world import InvalidInput
+
+MID_GREY = 128 / 255
+"""The published patch is no brighter than this."""
+
+BUDGETS: Mapping[str, Mapping[str, float | None]] = {
+    "published": {"darker": 0.0, "brighter": 1.0, "ceiling": MID_GREY, "area_share": 0.5},
+    "paint": {"darker": 0.0, "brighter": 1.0, "ceiling": None, "area_share": 0.5},
+}
+"""Named budgets: both only brighten, half of the cells; up to mid grey, or up to the road's own lane paint."""
+
+SHADES = 255
+"""Steps of brightness from black to white that can be printed, unless a threat says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +42,16 @@ class RoadPatchThreat:
     Attributes:
         length_m: along the road.
         width_m: across.
-        cell_m: size of a cell, at most; sides are divided evenly.
-        ahead_m: from the car's camera foot at the start to the patch's near edge.
+        cell_m: size of a cell, at most, and so the finest detail of the print; sides are divided evenly.
+        ahead_m: from the car's camera foot at time zero to the patch's near edge.
         lateral_m: of the patch's middle line from the lane's centre, positive left.
         darker: how far a cell may go below the road's brightness.
         brighter: how far above.
+        ceiling: the brightest that a cell may become; the brightness of the road's lane paint where None.
+        area_share: share of the cells that may be changed at all, the attacker chooses which.
         keep_marks: leave the lane marks as they are.
+        shades: steps of brightness from black to white that the printer has.
+        blur_m: standard deviation of a Gaussian that softens the print; 0 for none.
     """
 
     length_m: float = 37.8
@@ -39,7 +61,11 @@ class RoadPatchThreat:
     lateral_m: float = 0.0
     darker: float = 0.2
     brighter: float = 0.2
+    ceiling: float | None = 1.0
+    area_share: float = 1.0
     keep_marks: bool = True
+    shades: int = SHADES
+    blur_m: float = 0.0
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -65,6 +91,8 @@ class RoadPatchThreat:
             raise InvalidInput(
                 "attack.darker, attack.brighter: both are 0, so nothing may change; raise one of them"
             )
+        if self.area_share <= 0:
+            raise InvalidInput("attack.area_share: it is 0, so nothing may change; give a share up to 1")
 
     def allowed(self, target: RoadTarget) -> NDArray[np.float32]:
         """Which cells may change.
@@ -80,8 +108,7 @@ class RoadPatchThreat:
         free = np.ones((rows, columns), np.float32)
         if not self.keep_marks:
             return free
-        s = target.start_m + (np.arange(rows) + 0.5) * self.length_m / rows
-        d = self.lateral_m + self.width_m * (0.5 - (np.arange(columns) + 0.5) / columns)
+        s, d = self._places(target)
         position = (s + LEAD_IN_M) / STEP_M
         reach = 0.5 * self.width_m / columns
         for mark in target.road.marks:
@@ -91,3 +118,79 @@ class RoadPatchThreat:
                 touched = np.abs(d[None] - middle[:, None] - shift) < 0.5 * mark.width_m + reach
                 free[touched & np.isfinite(middle)[:, None]] = 0.0
         return free
+
+    def bounds(self, target: RoadTarget) -> tuple[Tensor, Tensor]:
+        """How far every cell may be changed.
+
+        Args:
+            target: where the patch lies; how bright the road is there is only known with its scene.
+
+        Returns:
+            The largest darkening (negative) and brightening, ``(rows, columns) float32`` each.
+        """
+        free = torch.from_numpy(self.allowed(target))
+        low, high = torch.full_like(free, -self.darker), torch.full_like(free, self.brighter)
+        if target.scene is not None:
+            road = torch.from_numpy(self.road_brightness(target))
+            ceiling = target.scene.surface.mark_brightness if self.ceiling is None else self.ceiling
+            low, high = torch.maximum(low, -road), torch.minimum(high, (ceiling - road).clamp_min(0.0))
+        return low * free, high * free
+
+    def road_brightness(self, target: RoadTarget) -> NDArray[np.float32]:
+        """Mean of the three colours of the clean road in every cell, ``(rows, columns) float32``."""
+        assert target.scene is not None
+        grid, rgb = paint(target.scene)
+        grey = rgb.mean(0)
+        s, d = self._places(target)
+        row = np.clip(((s - grid.start_m) / LENGTH_M).astype(int), 0, grid.rows - 1)
+        across = lateral_m()
+        # sums over columns up to a place, so that a cell's mean is a difference of two of them
+        total = np.concatenate([np.zeros((len(row), 1)), np.cumsum(grey[row], 1, dtype=np.float64)], 1)
+        half = 0.5 * self.width_m / len(d)
+        left, right = np.searchsorted(-across, -(d + half)), np.searchsorted(-across, -(d - half))
+        right = np.maximum(right, left + 1).clip(max=len(across))
+        left = np.minimum(left, right - 1)
+        return ((total[:, right] - total[:, left]) / (right - left)).astype(np.float32)
+
+    def printed(self, wish: Tensor, bounds: tuple[Tensor, Tensor]) -> Tensor:
+        """What can be laid of what is wished for: softened, within the bounds, on the strongest cells, in shades.
+
+        Args:
+            wish: ``(rows, columns)``; may carry gradients, which pass choice and rounding as if there were none.
+            bounds: as of `bounds`.
+
+        Returns:
+            ``(rows, columns)`` change of brightness.
+        """
+        low, high = bounds
+        soft = torch.maximum(torch.minimum(self._soften(wish), high), low)
+        with torch.no_grad():
+            shade = 1.0 / self.shades
+            # towards zero, so that rounding never leaves the bounds
+            laid = torch.trunc(soft / shade + 1e-4 * soft.sign()) * shade
+            count = int(self.area_share * laid.numel())
+            if count < laid.numel():
+                chosen = torch.zeros(laid.numel(), dtype=torch.bool)
+                chosen[laid.abs().flatten().topk(count).indices] = True
+                laid = laid * chosen.view_as(laid)
+        return soft + (laid - soft).detach()
+
+    def _soften(self, cells: Tensor) -> Tensor:
+        if self.blur_m <= 0:
+            return cells
+        out = cells[None, None]
+        for dim, size in ((2, self.length_m / cells.shape[0]), (3, self.width_m / cells.shape[1])):
+            radius = max(1, math.ceil(3 * self.blur_m / size))
+            offsets = torch.arange(-radius, radius + 1, dtype=cells.dtype) * size
+            kernel = torch.exp(-0.5 * (offsets / self.blur_m) ** 2)
+            shape = (1, 1, -1, 1) if dim == 2 else (1, 1, 1, -1)
+            padding = (radius, 0) if dim == 2 else (0, radius)
+            out = F.conv2d(out, (kernel / kernel.sum()).view(shape), padding=padding)
+        return out[0, 0]
+
+    def _places(self, target: RoadTarget) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Arc length of the rows' and lateral position of the columns' middles."""
+        rows, columns = self.shape
+        s = target.start_m + (np.arange(rows) + 0.5) * self.length_m / rows
+        d = self.lateral_m + self.width_m * (0.5 - (np.arange(columns) + 0.5) / columns)
+        return s, d
