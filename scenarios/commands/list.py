@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from scenarios.commands.output import print_json, print_table
@@ -12,12 +13,20 @@ from scenarios.registry import GROUPS, plugins
 
 def _scenarios() -> list[tuple[str, str]]:
     from scenarios.files import packaged
-    from scenarios.yaml_text import parse
 
-    documents = {
-        name: parse(path.read_text(encoding="utf-8"), str(path)).data for name, path in packaged().items()
-    }
-    return [(name, str(data.get("description", ""))) for name, data in documents.items()]
+    return _described(packaged())
+
+
+def _suites() -> list[tuple[str, str]]:
+    from scenarios.files import packaged_suites
+
+    return _described(packaged_suites())
+
+
+def _described(paths: Mapping[str, Path]) -> list[tuple[str, str]]:
+    from scenarios.files import read
+
+    return [(name, str(read(path).data.get("description", ""))) for name, path in paths.items()]
 
 
 def _weathers() -> list[tuple[str, str]]:
@@ -54,6 +63,7 @@ def _plugins(group: str) -> Callable[[], list[tuple[str, str]]]:
 
 KINDS: dict[str, Callable[[], list[tuple[str, str]]]] = {
     "scenarios": _scenarios,
+    "suites": _suites,
     **{group: _plugins(group) for group in GROUPS},
     "weathers": _weathers,
     "vehicles": _vehicles,

@@ -1,4 +1,4 @@
-"""``dirtyroad schema``: what a scenario file may hold, as JSON Schema, for editors."""
+"""``dirtyroad schema``: what a scenario or suite file may hold, as JSON Schema, for editors."""
 
 from __future__ import annotations
 
@@ -10,9 +10,14 @@ from scenarios.commands.output import print_json
 
 def add_parser(subparsers: Any) -> None:
     """Declare the command."""
-    description = "Print the JSON Schema of scenario files, the options of all installed plugins included."
+    description = (
+        "Print the JSON Schema of scenario or suite files, the options of all installed plugins included."
+    )
     parser = subparsers.add_parser(
-        "schema", help="print the JSON Schema of scenario files", description=description
+        "schema", help="print the JSON Schema of scenario and suite files", description=description
+    )
+    parser.add_argument(
+        "what", nargs="?", choices=("scenario", "suite"), default="scenario", help="default: scenario"
     )
     parser.set_defaults(execute=execute)
 
@@ -20,6 +25,7 @@ def add_parser(subparsers: Any) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
     from scenarios.schema import Scenario
+    from scenarios.suite import Suite
 
-    print_json(Scenario.model_json_schema())
+    print_json({"scenario": Scenario, "suite": Suite}[arguments.what].model_json_schema())
     return 0
