@@ -266,7 +266,7 @@ class EmbeddedWorld:
         """What is to be seen: pure. ``layers`` are the world's own where None."""
         car = state.vehicle
         time = state.frame.to(car.x_m) * CAMERA_PERIOD_S
-        boxes = self._boxes(time)
+        boxes = self.other_cars(time)
         truth = self._truth(state, time, boxes)
         frames = {}
         for name, renderer in self._renderers.items():
@@ -314,7 +314,7 @@ class EmbeddedWorld:
         self._state = replace(self.state, s_m=observation.truth.s_m.detach())
         return observation
 
-    def _boxes(self, time_s: Tensor) -> Boxes | None:
+    def other_cars(self, time_s: Tensor) -> Boxes | None:
         """The other cars at the time ``(N,)`` of each world."""
         if self._cars is None:
             return None
