@@ -74,7 +74,7 @@ class BatchCalls:
             return self._attempt(lambda: self._move_walker(number, *arguments[1:]))
         method = "set_vehicle_light_state" if kind == LIGHTS else METHODS.get(kind)
         if method is None:
-            return [0, [f"command {kind} is not supported by this server"]]
+            return [[0, [f"command {kind} is not supported by this server"]]]
         rest = [[arguments[1]]] if kind == LIGHTS else arguments[1:]
         return self._attempt(lambda: self._call(method, number, rest))
 
@@ -84,9 +84,9 @@ class BatchCalls:
 
     def _attempt(self, action: Callable[[], int]) -> list[Any]:
         try:
-            return [1, action()]
+            return [[1, action()]]
         except (Refusal, ValueError, TypeError, KeyError, IndexError) as error:
-            return [0, [str(error)]]
+            return [[0, [str(error)]]]
 
     def _spawn(
         self, description: list[Any], transform: list[Any], parent: list[Any], *rest: Any

@@ -79,7 +79,7 @@ class VehicleCalls:
 
     def all_lights(self) -> list[Any]:
         """Lights of all vehicles."""
-        return [[car.number, [car.lights]] for car in self._server.episode.of_kind(Car)]
+        return [[car.number, car.lights] for car in self._server.episode.of_kind(Car)]
 
     def wheel_angle(self, number: int, wheel: int) -> float:
         """Angle of a wheel [deg, right]; the front ones are turned alike."""
