@@ -52,17 +52,17 @@ class FootageSource(Strict):
 
 
 class RlogSource(Strict):
-    """An openpilot log (extra ``openpilot``) and the video or the picture of its first frame that belongs to it.
+    """An openpilot log (extra ``openpilot``) and the video that belongs to it.
 
     Attributes:
         path: ``rlog.zst``, ``rlog.bz2`` or ``rlog``.
-        footage: the video. Without it the log's own thumbnails are shown, as ``dirtyroad rlog`` writes them.
-        camera: that took it; by default the one that the log states.
+        footage: the road camera's video, or a picture that is its first frame.
+        camera: that took it; by default the one of the device that wrote the log.
     """
 
     type: Literal["rlog"]
     path: Name
-    footage: Name | None = None
+    footage: Name
     camera: CameraSpec | None = None
 
 

@@ -42,7 +42,8 @@ def course_of(scenario: Scenario) -> Course:
         course: Course = bring(scenario.world, scenario.ego)
         return course
     spec, speed_mps = scenario.road, scenario.ego.speed_mps
-    assert spec is not None and speed_mps is not None  # the schema has seen to it
+    assert spec is not None  # the schema has seen to it
+    assert speed_mps is not None
     try:
         return Course(_road(spec, scenario.name), speed_mps, lambda time_s: speed_mps * time_s)
     except InvalidInput as error:

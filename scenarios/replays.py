@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from scenarios.builtin_replay import (
     CameraSpec,
@@ -19,6 +19,7 @@ from simulator.logs.comma import read_segment
 from simulator.logs.drive import RecordedDrive
 from simulator.logs.footage import Footage
 from simulator.logs.motion import MotionLog
+from simulator.logs.rlog import read_drive
 from simulator.recorded_road import NearField
 from simulator.replay import ReplayWorld, Trust
 from simulator.world import CAMERA_PERIOD_S, InvalidInput
@@ -87,10 +88,8 @@ def _drive(options: ReplayOptions, speed_mps: float) -> RecordedDrive:
         motion = MotionLog.straight(speed_mps, frames, footage.period_s)
         drive = RecordedDrive(footage, _camera(source.camera, footage), motion)
     else:
-        camera = source.camera
-        drive = read_drive(
-            source.path, source.footage, None if camera is None else lambda footage: _camera(camera, footage)
-        )
+        camera_of = None if source.camera is None else partial(_camera, source.camera)
+        drive = read_drive(source.path, source.footage, camera_of)
     return drive.since(options.start_time_s)
 
 

@@ -180,6 +180,12 @@ class Recording:
             raise
 
     @classmethod
+    def from_bytes(cls, data: bytes) -> Recording:
+        """The inverse of `to_bytes`; damaged data raises one of ``UNREADABLE``."""
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return cls._read(archive)
+
+    @classmethod
     def load(cls, path: Path) -> Recording:
         """Read a file.
 
