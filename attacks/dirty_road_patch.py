@@ -8,7 +8,6 @@ frame back to the cells of the patch, and repeats. See ``attacks.coupling`` for 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -23,12 +22,6 @@ from attacks.target import RoadTarget
 from attacks.threat import RoadPatchThreat
 from simulator.surface.layer import SurfaceLayer
 from simulator.world import InvalidInput
-
-Progress = Callable[[int], None]
-
-
-def unwatched(steps: int) -> None:
-    """Progress that nobody looks at."""
 
 
 @dataclass(frozen=True)
@@ -80,20 +73,13 @@ class DirtyRoadPatch:
         """1 to the left, -1 to the right."""
         return 1.0 if self.direction == "left" else -1.0
 
-    def run(
-        self,
-        target: RoadTarget,
-        threat: RoadPatchThreat,
-        generator: torch.Generator,
-        progress: Progress = unwatched,
-    ) -> AttackResult:
+    def run(self, target: RoadTarget, threat: RoadPatchThreat, generator: torch.Generator) -> AttackResult:
         """Optimise a patch.
 
         Args:
             target: the victim on its way to the place.
             threat: size of the patch, and how far brightness may change.
             generator: source of randomness.
-            progress: told how many iterations were made since the last call.
 
         Raises:
             InvalidInput: the patch does not fit the road, nothing may change, or there is no victim.
@@ -103,14 +89,14 @@ class DirtyRoadPatch:
         attempts = [search.attempt() for _ in range(self.restarts)]
         probe = 0 if self.restarts == 1 else max(1, self.iterations // 5)
         for attempt in attempts:
-            search.improve(attempt, 0, probe, progress)
+            search.improve(attempt, 0, probe)
         chosen = min(attempts, key=lambda attempt: attempt.best_score)
-        search.improve(chosen, probe, self.iterations, progress)
+        search.improve(chosen, probe, self.iterations)
         brightness = target.scene.surface.asphalt_brightness if target.scene else 0.4
         patch = RoadPatch(
             chosen.best, target.start_m, threat.lateral_m, threat.length_m, threat.width_m, brightness
-        )
-        return AttackResult(patch, chosen.history, stealth_of(chosen.best))
+        ).as_printed()
+        return AttackResult(patch, chosen.history, stealth_of(patch.cells))
 
 
 @dataclass
@@ -190,7 +176,7 @@ class Search:
         share = min(1.0, iteration / max(1.0, 0.4 * attack.iterations))
         return round(attack.first_frames + share * (attack.frames - attack.first_frames))
 
-    def improve(self, attempt: Attempt, first: int, last: int, progress: Progress) -> None:
+    def improve(self, attempt: Attempt, first: int, last: int) -> None:
         """Iterations ``first`` to ``last``, or fewer where every drive asks for all the steering there is."""
         low, high = self.bounds
         for iteration in range(first, last):
@@ -203,9 +189,9 @@ class Search:
             attempt.optimiser.zero_grad()
             loss.backward()
             self.note(attempt, index, cells.detach(), rollout, float(loss.detach()))
-            progress(1)
+            self.target.progress(1)
             if frames == self.attack.frames and attempt.best_score < self.attack.done_at:
-                progress(last - iteration - 1)
+                self.target.progress(last - iteration - 1)
                 break
             attempt.optimiser.step()
             with torch.no_grad():

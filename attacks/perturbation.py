@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from simulator.surface.layer import SurfaceLayer
@@ -47,8 +49,7 @@ class RoadPatch:
         The image is what a person sees who stands before the patch and looks along the road: the far end is on top.
         It has 16 bits of grey, so that shades come back as they were.
         """
-        grey = (self.cells.numpy() + self.road_brightness).clip(0.0, 1.0)
-        cv2.imwrite(str(folder / IMAGE), (grey[::-1] * _GREYS).round().astype(np.uint16))
+        cv2.imwrite(str(folder / IMAGE), self._greys()[::-1])
         placement = {
             "near_edge_s_m": self.s_m,
             "middle_d_m": self.d_m,
@@ -80,8 +81,20 @@ class RoadPatch:
             raise InvalidInput(
                 f"{folder / PLACEMENT}: length_m ({length:g}) and width_m ({width:g}) must be positive"
             )
-        grey = image[::-1].astype(np.float32) / (255 if image.dtype == np.uint8 else _GREYS)
-        return cls(torch.from_numpy(grey - np.float32(road)), s, d, length, width, road)
+        whole = 255 if image.dtype == np.uint8 else _GREYS
+        return cls(_cells(image[::-1], whole, road), s, d, length, width, road)
+
+    def as_printed(self) -> RoadPatch:
+        """The same as it comes back from its image."""
+        return replace(self, cells=_cells(self._greys(), _GREYS, self.road_brightness))
+
+    def _greys(self) -> NDArray[np.uint16]:
+        grey = (self.cells.numpy() + self.road_brightness).clip(0.0, 1.0)
+        return np.asarray((grey * _GREYS).round(), np.uint16)
+
+
+def _cells(image: NDArray[np.integer[Any]], whole: int, road_brightness: float) -> Tensor:
+    return torch.from_numpy((image.astype(np.float64) / whole - road_brightness).astype(np.float32))
 
 
 def lay(patches: Sequence[RoadPatch]) -> SurfaceLayer:

@@ -112,9 +112,12 @@ class RandomDirt:
 
     Attributes:
         families: names of those to draw from.
+        rms_brightness: root mean square of the dirt, to compare it with another patch of this energy; dirt that
+            cannot be that strong is as strong as it may be. The full contrast where None.
     """
 
     families: tuple[str, ...] = tuple(FAMILIES)
+    rms_brightness: float | None = None
 
     def run(self, target: RoadTarget, threat: RoadPatchThreat, generator: torch.Generator) -> AttackResult:
         """Draw a patch.
@@ -134,7 +137,32 @@ class RandomDirt:
         count = int(rng.integers(1, min(3, len(self.families)) + 1))
         for name in rng.choice(self.families, size=count, replace=False):
             field += FAMILIES[str(name)](rows, columns, rng)
-        field = np.clip(field, -1, 1) * np.where(field > 0, threat.brighter, threat.darker)
-        cells = torch.from_numpy((field * threat.allowed(target)).astype(np.float32))
-        patch = RoadPatch(cells, target.start_m, threat.lateral_m, threat.length_m, threat.width_m)
-        return AttackResult(patch, stealth=stealth_of(cells))
+        low, high = bounds = threat.bounds(target)
+        shares = torch.from_numpy(np.clip(field, -1, 1))
+        if not low.any():
+            # where nothing may be darker, dark dirt is bright dirt
+            shares = shares.abs()
+        wish = torch.where(shares > 0, shares * high, -shares * low)
+        cells = threat.printed(wish, bounds)
+        if self.rms_brightness is not None:
+            cells = _as_strong(self.rms_brightness, wish, threat, bounds)
+        brightness = target.scene.surface.asphalt_brightness if target.scene else 0.4
+        patch = RoadPatch(
+            cells, target.start_m, threat.lateral_m, threat.length_m, threat.width_m, brightness
+        ).as_printed()
+        return AttackResult(patch, stealth=stealth_of(patch.cells))
+
+
+def _as_strong(
+    rms_brightness: float,
+    wish: torch.Tensor,
+    threat: RoadPatchThreat,
+    bounds: tuple[torch.Tensor, torch.Tensor],
+) -> torch.Tensor:
+    """Dirt of a root mean square, by bisection over a factor, as near as the threat lets it come."""
+    least, most = 0.0, 64.0
+    for _ in range(24):
+        factor = 0.5 * (least + most)
+        strength = float(threat.printed(factor * wish, bounds).square().mean().sqrt())
+        least, most = (factor, most) if strength < rms_brightness else (least, factor)
+    return threat.printed(most * wish, bounds)

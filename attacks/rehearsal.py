@@ -104,7 +104,6 @@ class Rehearsal:
         assistant: makes the victim.
         vehicle: the car.
         warm_up_steps: camera periods before time zero.
-        threshold_m: deviation that counts as success.
     """
 
     world: RehearsedWorld
@@ -112,7 +111,6 @@ class Rehearsal:
     assistant: Callable[[], Assistant]
     vehicle: VehicleParameters
     warm_up_steps: int
-    threshold_m: float
 
     def warm(self, seed: int, drawn: dict[str, Tensor] | None = None) -> Warm:
         """Drive up to time zero on the clean road.

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from attacks.rehearsal import Rehearsal
 from simulator.roads.road import Road
 from simulator.scene import Scene
 from simulator.world import InvalidInput
+
+
+def unwatched(steps: int) -> None:
+    """Progress that nobody looks at."""
 
 
 @dataclass(frozen=True)
@@ -20,12 +25,14 @@ class RoadTarget:
         scene: how the road looks; None where nobody knows.
         rehearsal: the victim, driving towards that place as often as an attacker likes; None for attacks that do not
             ask it anything.
+        progress: told how many iterations of an optimiser were made since the last call.
     """
 
     road: Road
     start_m: float
     scene: Scene | None = None
     rehearsal: Rehearsal | None = None
+    progress: Callable[[int], None] = unwatched
 
     def require_rehearsal(self) -> Rehearsal:
         """The rehearsal.

@@ -28,6 +28,9 @@ BUDGETS: Mapping[str, Mapping[str, float | None]] = {
 }
 """Named budgets: both only brighten, half of the cells; up to mid grey, or up to the road's own lane paint."""
 
+USUAL_PAINT = 0.9
+"""Brightness of lane paint where no scene says it."""
+
 SHADES = 255
 """Steps of brightness from black to white that can be printed, unless a threat says otherwise."""
 
@@ -52,6 +55,7 @@ class RoadPatchThreat:
         keep_marks: leave the lane marks as they are.
         shades: steps of brightness from black to white that the printer has.
         blur_m: standard deviation of a Gaussian that softens the print; 0 for none.
+        road_brightness: of the asphalt; what the target's scene says, cell by cell, where None.
     """
 
     length_m: float = 37.8
@@ -66,6 +70,7 @@ class RoadPatchThreat:
     keep_marks: bool = True
     shades: int = SHADES
     blur_m: float = 0.0
+    road_brightness: float | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -130,15 +135,18 @@ class RoadPatchThreat:
         """
         free = torch.from_numpy(self.allowed(target))
         low, high = torch.full_like(free, -self.darker), torch.full_like(free, self.brighter)
-        if target.scene is not None:
-            road = torch.from_numpy(self.road_brightness(target))
-            ceiling = target.scene.surface.mark_brightness if self.ceiling is None else self.ceiling
+        if target.scene is not None or self.road_brightness is not None:
+            road = self.brightness_below(target)
+            ceiling = self.ceiling
+            if ceiling is None:
+                ceiling = USUAL_PAINT if target.scene is None else target.scene.surface.mark_brightness
             low, high = torch.maximum(low, -road), torch.minimum(high, (ceiling - road).clamp_min(0.0))
         return low * free, high * free
 
-    def road_brightness(self, target: RoadTarget) -> NDArray[np.float32]:
+    def brightness_below(self, target: RoadTarget) -> Tensor:
         """Mean of the three colours of the clean road in every cell, ``(rows, columns) float32``."""
-        assert target.scene is not None
+        if target.scene is None or self.road_brightness is not None:
+            return torch.full(self.shape, self.road_brightness or 0.0)
         grid, rgb = paint(target.scene)
         grey = rgb.mean(0)
         s, d = self._places(target)
@@ -150,7 +158,8 @@ class RoadPatchThreat:
         left, right = np.searchsorted(-across, -(d + half)), np.searchsorted(-across, -(d - half))
         right = np.maximum(right, left + 1).clip(max=len(across))
         left = np.minimum(left, right - 1)
-        return ((total[:, right] - total[:, left]) / (right - left)).astype(np.float32)
+        mean = (total[:, right] - total[:, left]) / (right - left)
+        return torch.from_numpy(mean.astype(np.float32))
 
     def printed(self, wish: Tensor, bounds: tuple[Tensor, Tensor]) -> Tensor:
         """What can be laid of what is wished for: softened, within the bounds, on the strongest cells, in shades.

@@ -63,46 +63,6 @@ LANE_KEEPING = Plugin(
 )
 
 
-class RoadPatchOptions(Options):
-    """Size, place and budget of anything that an attack puts on the road.
-
-    Attributes:
-        length_m: of the patch, along the road.
-        width_m: across.
-        cell_m: size of its cells, at most.
-        warm_up_s: how long the car drives before time zero.
-        ahead_m: from the camera's foot at time zero to the near edge of the patch.
-        lateral_m: of its middle from the lane's centre, positive left.
-        darker: how far it may be darker than the road.
-        brighter: how far it may be brighter.
-        keep_marks: whether lane marks stay visible.
-    """
-
-    length_m: Annotated[float, Field(ge=0.5, le=200.0)] = 37.8
-    width_m: Annotated[float, Field(ge=0.2, le=20.0)] = 5.7
-    cell_m: Annotated[float, Field(ge=0.02, le=1.0)] = 0.1
-    warm_up_s: Annotated[float, Field(ge=0.0, le=60.0)] = 1.0
-    ahead_m: Annotated[float, Field(ge=0.0, le=500.0)] = 7.0
-    lateral_m: Annotated[float, Field(ge=-20.0, le=20.0)] = 0.0
-    darker: Annotated[float, Field(ge=0.0, le=1.0)] = 0.2
-    brighter: Annotated[float, Field(ge=0.0, le=1.0)] = 0.2
-    keep_marks: bool = True
-
-
-class RandomDirtOptions(RoadPatchOptions):
-    """Random dirt on the road."""
-
-    type: Literal["random_dirt"]
-
-
-RANDOM_DIRT = Plugin(
-    "random_dirt",
-    "Random stains, blobs and noise: the control beside every attack",
-    "scenarios.factories:random_dirt",
-    RandomDirtOptions,
-)
-
-
 def _metric(name: str, summary: str) -> Plugin:
     return Plugin(name, summary, f"scenarios.metrics:{name}")
 

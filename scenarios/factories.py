@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from attacks.random_dirt import RandomDirt
-from attacks.threat import RoadPatchThreat
 from defenses.input_transformations.bit_depth import BitDepth
 from defenses.input_transformations.gaussian_noise import GaussianNoise
 from defenses.input_transformations.jpeg import Jpeg
@@ -14,7 +12,7 @@ from defenses.input_transformations.median_blur import MedianBlur
 from lkas.driver import DriverAssistant, load_driver
 from lkas.ground_truth import GroundTruthAssistant
 from lkas.pilot import Pilot
-from scenarios.builtin import EmbeddedOptions, GroundTruthOptions, LaneKeepingOptions, RandomDirtOptions
+from scenarios.builtin import EmbeddedOptions, GroundTruthOptions, LaneKeepingOptions
 from scenarios.builtin_defenses import (
     BitDepthOptions,
     GaussianNoiseOptions,
@@ -67,12 +65,6 @@ def lane_keeping(
 ) -> DriverAssistant:
     """The shipped driver."""
     return DriverAssistant(load_driver(options.weights), Pilot(vehicle, latency_s))
-
-
-def random_dirt(options: RandomDirtOptions) -> tuple[RandomDirt, RoadPatchThreat]:
-    """The control beside every attack."""
-    threat = options.model_dump(exclude={"type", "warm_up_s"})
-    return RandomDirt(), RoadPatchThreat(**threat)
 
 
 def jpeg(options: JpegOptions) -> Jpeg:

@@ -29,7 +29,11 @@ class Drive:
 
 
 def drive_worlds(
-    world: World, assistant: Assistant, scenarios: Sequence[Scenario], progress: Callable[[int], None]
+    world: World,
+    assistant: Assistant,
+    scenarios: Sequence[Scenario],
+    progress: Callable[[int], None],
+    before_frame: Callable[[int], None] = lambda frame: None,
 ) -> Drive:
     """Drive until the time is over or every road has ended.
 
@@ -38,10 +42,12 @@ def drive_worlds(
         assistant: drives all of them.
         scenarios: one a world, alike in all but roads, looks, seeds and criteria.
         progress: told how many steps of single scenarios were made since the last call.
+        before_frame: told the number of every frame before it is taken: what lies on the roads may change then.
     """
     first = scenarios[0]
     recorder = Recorder(first.record.jpeg_quality)
     assistant.reset(world.size)
+    before_frame(0)
     observation = world.reset(0)  # every scene has a seed of its own, so that company changes nothing
     ends_s = torch.full((world.size,), math.inf, dtype=torch.float64)
     recorded = [name for name in observation.frames if name == "wide" or first.record.model_frames]
@@ -52,6 +58,7 @@ def drive_worlds(
         record_decision(recorder, observation.time_s, decision)
         for name in recorded:
             recorder.add_frames(observation.time_s, f"frames/{name}", observation.frames[name])
+        before_frame(step + 1)
         observation = world.step(decision.command)
         ends_s = torch.where(
             observation.truth.finished.cpu() & ends_s.isinf(),

@@ -1,25 +1,43 @@
-"""What the attack of a scenario leaves on its road."""
+"""Where the attack of a scenario lies on its road, and when it is there."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
 import torch
 
-from attacks.perturbation import AttackResult
+from attacks.perturbation import AttackResult, RoadPatch, lay
 from attacks.target import RoadTarget
-from scenarios.builtin import RoadPatchOptions
+from scenarios.builtin_attacks import PatchOptions, RoadPatchOptions, SavedPatchOptions
 from scenarios.courses import driven_m
 from scenarios.registry import plugin
 from scenarios.schema import Scenario
 from simulator.recording import Channel
 from simulator.roads.ahead import CAMERA_FOOT_M
 from simulator.roads.road import Road
-from simulator.world import InvalidInput
+from simulator.surface.layer import SurfaceLayer
+from simulator.world import CAMERA_PERIOD_S, InvalidInput
 
 
-def target_of(options: RoadPatchOptions, scenario: Scenario, road: Road) -> RoadTarget:
-    """Where the patch begins: ahead of the camera's foot after the warm-up."""
+def target_of(options: PatchOptions, scenario: Scenario, road: Road) -> RoadTarget:
+    """Where the patch begins: where it was laid before, or ahead of the camera's foot after the warm-up."""
+    if isinstance(options, SavedPatchOptions):
+        return RoadTarget(road, RoadPatch.load(Path(options.path)).s_m + options.along_m)
     start_m = CAMERA_FOOT_M + driven_m(scenario, options.warm_up_s) + options.ahead_m
     return RoadTarget(road, start_m)
+
+
+def time_zero_frame(options: PatchOptions, scenario: Scenario, start_m: float) -> int:
+    """The first frame in which the camera's foot is within ``ahead_m`` of the patch, if nothing disturbs the car."""
+    for frame in range(scenario.steps):
+        if CAMERA_FOOT_M + driven_m(scenario, frame * CAMERA_PERIOD_S) >= start_m - options.ahead_m - 1e-6:
+            return frame
+    raise InvalidInput(
+        f"duration_s: the car does not come near the patch at {start_m:.1f} m within {scenario.duration_s:g} s"
+    )
 
 
 def check_attack(scenario: Scenario, road: Road) -> None:
@@ -28,25 +46,65 @@ def check_attack(scenario: Scenario, road: Road) -> None:
     Raises:
         InvalidInput: it does not.
     """
-    if scenario.attack is None:
-        return
-    if not isinstance(scenario.attack, RoadPatchOptions):
-        raise InvalidInput(
-            f"attack: '{scenario.attack.type}' does not lie on the road, and cannot be driven over"
-        )
-    _, threat = plugin("attacks", scenario.attack.type).load()(scenario.attack)
-    threat.check(target_of(scenario.attack, scenario, road))
-
-
-def run_attack(scenario: Scenario, road: Road) -> AttackResult | None:
-    """Run the attack of a scenario, if it has one, with the scenario's seed."""
     options = scenario.attack
-    if not isinstance(options, RoadPatchOptions):
-        return None
-    attack, threat = plugin("attacks", options.type).load()(options)
-    generator = torch.Generator().manual_seed(scenario.seed)
-    result: AttackResult = attack.run(target_of(options, scenario, road), threat, generator)
-    return result
+    if options is None:
+        return
+    if not isinstance(options, PatchOptions):
+        raise InvalidInput(f"attack: '{options.type}' does not lie on the road, and cannot be driven over")
+    _, threat = plugin("attacks", options.type).load()(options)
+    target = target_of(options, scenario, road)
+    threat.check(target)
+    time_zero_frame(options, scenario, target.start_m)
+    if scenario.recorded and isinstance(options, RoadPatchOptions) and options.road_brightness is None:
+        raise InvalidInput("attack.road_brightness: nothing says how bright a recorded road is; give 0 to 1")
+
+
+@dataclass(frozen=True)
+class LaidPatches:
+    """The patches of N scenarios that are driven together.
+
+    Attributes:
+        patches: one a scenario.
+        frames: the first frame in which each is there.
+        zero_frames: the frame of each one's time zero.
+    """
+
+    patches: Sequence[RoadPatch]
+    frames: Sequence[int]
+    zero_frames: Sequence[int]
+
+    @cached_property
+    def _all(self) -> SurfaceLayer:
+        return lay(self.patches)
+
+    def at(self, frame: int) -> list[SurfaceLayer]:
+        """What lies on the roads in a frame."""
+        there = [first <= frame for first in self.frames]
+        if all(there):
+            return [self._all]
+        if not any(there):
+            return []
+        return [
+            lay(
+                [
+                    patch if shown else replace(patch, cells=torch.zeros_like(patch.cells))
+                    for patch, shown in zip(self.patches, there, strict=True)
+                ]
+            )
+        ]
+
+
+def appearance(scenarios: Sequence[Scenario], results: Sequence[AttackResult | None]) -> LaidPatches | None:
+    """When the patches of scenarios that are driven together are there; None where there are none."""
+    patches, frames, zeros = [], [], []
+    for scenario, result in zip(scenarios, results, strict=True):
+        if result is None:
+            return None  # scenarios that are driven together have the same attack
+        assert isinstance(scenario.attack, PatchOptions)
+        zeros.append(time_zero_frame(scenario.attack, scenario, result.patch.s_m))
+        patches.append(result.patch)
+        frames.append(0 if scenario.attack.appears == "from_start" else zeros[-1])
+    return LaidPatches(patches, frames, zeros)
 
 
 def patch_channels(result: AttackResult | None) -> dict[str, Channel]:
@@ -55,7 +113,12 @@ def patch_channels(result: AttackResult | None) -> dict[str, Channel]:
         return {}
     patch = result.patch
     place = torch.tensor([patch.s_m, patch.d_m, patch.length_m, patch.width_m], dtype=torch.float64)
+    history = {
+        f"attack/{name}": Channel(torch.tensor(values, dtype=torch.float64).numpy(), "1")
+        for name, values in result.history.items()
+    }
     return {
         "patch/brightness": Channel(patch.cells.numpy(), "1"),
         "patch/place_m": Channel(place.numpy(), "m"),
+        **history,
     }

@@ -81,6 +81,7 @@ class Plugin:
         extra: the extra of ``pip install dirtyroad[extra]`` that it needs, if any.
         max_batch: how many scenarios one world can step together (worlds only).
         reads_truth: whether it drives from ``observation.truth`` (assistants only).
+        rehearsed: whether it drives the victim to find out what harms it, so that its result is kept (attacks only).
         resource: what a worker of a cluster must offer to run it, such as ``carla`` (worlds only).
         course: ``module:function``, ``(options, EgoSpec) -> scenarios.courses.Course``, of a world that brings its own
             road, so that a scenario has none to choose (worlds only).
@@ -93,6 +94,7 @@ class Plugin:
     extra: str | None = None
     max_batch: int = 1
     reads_truth: bool = False
+    rehearsed: bool = False
     resource: str = ""
     course: str | None = None
 

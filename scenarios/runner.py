@@ -18,7 +18,8 @@ from typing import Any
 
 import torch
 
-from attacks.perturbation import AttackResult, lay
+from attacks.perturbation import AttackResult
+from attacks.target import unwatched
 from lkas.perception import Assistant
 from scenarios.build import check_buildable, fingerprints, scene_of, start_of, vehicle_of
 from scenarios.channels import road_channels
@@ -27,13 +28,14 @@ from scenarios.factories import Setting
 from scenarios.files import to_yaml
 from scenarios.loop import drive_worlds
 from scenarios.metrics import MetricValue
-from scenarios.patches import patch_channels, run_attack
+from scenarios.patches import LaidPatches, appearance, patch_channels
 from scenarios.registry import plugin, plugins
-from scenarios.schema import Criterion, Scenario
+from scenarios.rehearsals import run_attack
+from scenarios.schema import Criterion, RecordSpec, Scenario
 from scenarios.store import Store, content_hash, environment, file_hash, write_json
-from simulator.recording import Recording
+from simulator.recording import Channel, Recording
 from simulator.roads.road import Road
-from simulator.world import World
+from simulator.world import CAMERA_PERIOD_S, InvalidInput, World
 
 LARGEST_BATCH = 16
 """More worlds at once gain nothing on a few cores and hold a road's surface in memory each."""
@@ -113,12 +115,19 @@ def scenario_hash(scenario: Scenario) -> str:
     return content_hash({**data, "fingerprints": fingerprints(scenario)})
 
 
-def run(scenarios: Sequence[Scenario], progress: Callable[[int], None] = lambda steps: None) -> list[Outcome]:
+def run(
+    scenarios: Sequence[Scenario],
+    progress: Callable[[int], None] = unwatched,
+    attacking: Callable[[int], None] = unwatched,
+    store: Store | None = None,
+) -> list[Outcome]:
     """Run scenarios, as many as possible together.
 
     Args:
         scenarios: what to run; equal ones are run as often as they are given.
         progress: told how many steps of single scenarios were made since the last call.
+        attacking: told how many iterations of attacks were made since the last call.
+        store: where patches are kept, and looked for before they are made; none are where None.
 
     Returns:
         One outcome each, in the same order.
@@ -126,7 +135,7 @@ def run(scenarios: Sequence[Scenario], progress: Callable[[int], None] = lambda 
     outcomes: dict[int, Outcome] = {}
     for indices in batches(scenarios):
         batch = [scenarios[index] for index in indices]
-        outcomes.update(zip(indices, run_batch(batch, progress), strict=True))
+        outcomes.update(zip(indices, run_batch(batch, progress, attacking, store), strict=True))
     return [outcomes[index] for index in range(len(scenarios))]
 
 
@@ -145,7 +154,12 @@ def batches(scenarios: Sequence[Scenario]) -> list[list[int]]:
     return result
 
 
-def run_batch(scenarios: Sequence[Scenario], progress: Callable[[int], None]) -> list[Outcome]:
+def run_batch(
+    scenarios: Sequence[Scenario],
+    progress: Callable[[int], None],
+    attacking: Callable[[int], None],
+    store: Store | None,
+) -> list[Outcome]:
     """Run scenarios that one world can step together."""
     first = scenarios[0]
     began = time.perf_counter()
@@ -156,26 +170,38 @@ def run_batch(scenarios: Sequence[Scenario], progress: Callable[[int], None]) ->
     for scenario in scenarios:
         check_buildable(scenario, scenario.name)
     scenes = [scene_of(scenario) for scenario in scenarios]
-    attacks = [run_attack(scenario, scene.road) for scenario, scene in zip(scenarios, scenes, strict=True)]
-    patches = [result.patch for result in attacks if result is not None]
+    attacks = [
+        run_attack(scenario, scene, functools.partial(make_assistant, [scenario]), attacking, store)
+        for scenario, scene in zip(scenarios, scenes, strict=True)
+    ]
+    attacked = time.perf_counter()
+    patches = appearance(scenarios, attacks)
     starts = [start_of(scenario) for scenario in scenarios]
-    layers = [lay(patches)] if patches else []
-    setting = Setting(scenes, starts, vehicle_of(first), tuple(cameras), layers)
+    setting = Setting(scenes, starts, vehicle_of(first), tuple(cameras), patches.at(0) if patches else [])
     world: World = plugin("worlds", first.world.type).load()(first.world, setting)
     built = time.perf_counter()
     try:
         # a single world has too little work for two threads: they would mostly wait for each other
         count = 1 if len(scenarios) == 1 else torch.get_num_threads()
         with torch.no_grad(), threads(count):
-            drive = drive_worlds(world, assistant, scenarios, progress)
+            benign = drive_benign(world, assistant, scenarios) if patches else None
+            show = patches_of(world, patches) if patches else unwatched
+            drive = drive_worlds(world, assistant, scenarios, progress, show)
     finally:
         world.close()
     driven = time.perf_counter()
     recordings = [
         drive.recorder.recording(
             index,
-            {**road_channels(scene.road), **patch_channels(attack)},
-            facts(scenario, scene.road, attack),
+            {
+                **road_channels(scene.road),
+                **patch_channels(attack),
+                **({"benign/offset_m": benign[index]} if benign else {}),
+            },
+            {
+                **facts(scenario, scene.road, attack),
+                **({"time_zero_s": patches.zero_frames[index] * CAMERA_PERIOD_S} if patches else {}),
+            },
             drive.ends_s[index],
         )
         for index, (scenario, scene, attack) in enumerate(zip(scenarios, scenes, attacks, strict=True))
@@ -183,7 +209,8 @@ def run_batch(scenarios: Sequence[Scenario], progress: Callable[[int], None]) ->
     simulated_s = sum(recording.duration_s for recording in recordings)
     timing = {
         "worlds_stepped_together": float(len(scenarios)),
-        "build_s": built - began,
+        "attack_s": attacked - began,
+        "build_s": built - attacked,
         "drive_s": driven - built,
         "real_time_factor": simulated_s / (driven - built),
     }
@@ -196,6 +223,42 @@ def run_batch(scenarios: Sequence[Scenario], progress: Callable[[int], None]) ->
         )
         outcomes.append(Outcome(scenario, recording, values, judgements, timing))
     return outcomes
+
+
+def drive_benign(world: World, assistant: Assistant, scenarios: Sequence[Scenario]) -> list[Channel] | None:
+    """Drive without the patches, for comparison.
+
+    Returns:
+        Each car's offset from its lane; None where a world cannot do without what it was given.
+    """
+    if not hasattr(world, "layers"):
+        return None
+    world.layers = ()
+    quiet = [scenario.model_copy(update={"record": RecordSpec(model_frames=False)}) for scenario in scenarios]
+    drive = drive_worlds(world, assistant, quiet, unwatched)
+    recordings = [
+        drive.recorder.recording(index, {}, {}, drive.ends_s[index]) for index in range(len(scenarios))
+    ]
+    return [recording.channels["truth/offset_m"] for recording in recordings]
+
+
+def patches_of(world: World, patches: LaidPatches) -> Callable[[int], None]:
+    """Lays on the roads of a world, before every frame, what is there in it.
+
+    Raises:
+        InvalidInput: something appears late, but the world's roads cannot change.
+    """
+    if not hasattr(world, "layers"):
+        if any(patches.frames):
+            raise InvalidInput(
+                "attack.appears: the roads of this world cannot change while it is driven in; set it to from_start"
+            )
+        return unwatched
+
+    def show(frame: int) -> None:
+        world.layers = patches.at(frame)
+
+    return show
 
 
 def make_assistant(scenarios: Sequence[Scenario]) -> Assistant:
@@ -223,6 +286,7 @@ def facts(scenario: Scenario, road: Road, attack: AttackResult | None) -> dict[s
         "length_m": vehicle.length_m,
         "width_m": vehicle.width_m,
         "rear_overhang_m": vehicle.rear_overhang_m,
+        "latency_s": scenario.world.latency_s,
         "stealth": {} if attack is None else attack.stealth,
         "marks": [
             {

@@ -56,8 +56,10 @@ def execute(arguments: argparse.Namespace) -> int:
     from scenarios.store import Store
 
     store = Store(arguments.out)
-    with progress_bar("driving", sum(scenario.steps for scenario in scenarios)) as advance:
-        outcomes = run(scenarios, advance)
+    iterations = sum(getattr(scenario.attack, "iterations", 0) for scenario in scenarios)
+    steps = sum(scenario.steps for scenario in scenarios)
+    with progress_bar("optimising and driving" if iterations else "driving", iterations + steps) as advance:
+        outcomes = run(scenarios, advance, advance, store)
     folders = [outcome.save(store) for outcome in outcomes]
     met = all(outcome.met for outcome in outcomes)
     if arguments.json:
@@ -80,6 +82,8 @@ def show_one(outcome: Outcome, folder: str) -> None:
     rows = []
     for name, value in outcome.metrics.items():
         judgement = bounds.get(name)
+        if not value.valid and judgement is None and outcome.scenario.attack is None:
+            continue  # what is measured of attacks only
         rows.append(
             (name, str(value), describe(judgement.criterion) if judgement else "", verdict(judgement))
         )

@@ -1,0 +1,118 @@
+"""Metrics of attacks on the steering, each from the recording alone, which holds the benign run beside the attacked.
+
+Time zero is when the patch's edge is as near as its scenario says; ``benign/offset_m`` is where the same car was at the
+same time on the same road without the patch.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attacks.floor import fastest_deviation_s
+from scenarios.metrics import CAR_WIDTH_M, metric
+from simulator.recording import Recording
+from simulator.vehicle import preset
+
+REACTION_S = 2.5
+"""What happens later than this after time zero, a driver can prevent: their mean reaction time."""
+
+E2E_S = 1.0
+"""Horizon of E2E-LD: 20 frames."""
+
+_TOLERANCE_S = 1e-6
+
+OFFSETS = ("truth/offset_m", "benign/offset_m")
+LANE = ("truth/lane_left_m", "truth/lane_right_m")
+
+
+def _since_zero(recording: Recording, horizon_s: float) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Time since time zero, and which instants count."""
+    time_s = recording.channels["truth/offset_m"].time_s
+    assert time_s is not None
+    since = time_s[: len(recording["benign/offset_m"])] - float(recording.meta["time_zero_s"])
+    return since, (since >= -_TOLERANCE_S) & (since <= horizon_s + _TOLERANCE_S)
+
+
+def threshold_m(recording: Recording) -> float:
+    """How far a 2.13 m wide car may be from the middle of its lane: 0.735 m of 3.6 m, 0.285 m of 2.7 m."""
+    _, counts = _since_zero(recording, REACTION_S)
+    first = int(np.argmax(counts))
+    width = float(recording["truth/lane_left_m"][first]) - float(recording["truth/lane_right_m"][first])
+    return 0.5 * (width - CAR_WIDTH_M)
+
+
+def _succeeded_s(recording: Recording) -> float:
+    """First time since time zero at which deviation and offset are beyond the threshold, to the same side."""
+    since, counts = _since_zero(recording, REACTION_S)
+    offset = recording["truth/offset_m"][: len(since)].astype(np.float64)
+    benign = recording["benign/offset_m"].astype(np.float64)[: len(since)]
+    limit = threshold_m(recording)
+    moved = offset - benign
+    side = np.sign(moved)
+    beyond = counts & (np.abs(moved) > limit) & (side * offset > limit)
+    return float(since[np.argmax(beyond)]) if beyond.any() else math.inf
+
+
+@metric("1", *OFFSETS, *LANE)
+def attack_success(recording: Recording) -> float:
+    """Deviation from the benign run and offset from the lane's centre both beyond the threshold within 2.5 s."""
+    return float(math.isfinite(_succeeded_s(recording)))
+
+
+@metric("s", *OFFSETS, *LANE)
+def time_to_success(recording: Recording) -> float:
+    """From time zero to when both are beyond the threshold; never, if that takes more than 2.5 s."""
+    return _succeeded_s(recording)
+
+
+@metric("s", *OFFSETS, *LANE, "state/speed_mps")
+def time_to_success_floor(recording: Recording) -> float:
+    """Time that bang-bang steering takes from straight ahead: no attack on the steering can be faster."""
+    _, counts = _since_zero(recording, REACTION_S)
+    speed = float(recording["state/speed_mps"][int(np.argmax(counts))])
+    latency = float(recording.meta["latency_s"])
+    return fastest_deviation_s(preset(recording.meta["vehicle"]), speed, threshold_m(recording), latency)
+
+
+@metric("m", *OFFSETS)
+def deviation_from_benign(recording: Recording) -> float:
+    """Largest distance, within 2.5 s of time zero, from where the car is at that time without the patch."""
+    since, counts = _since_zero(recording, REACTION_S)
+    moved = recording["truth/offset_m"][: len(since)] - recording["benign/offset_m"][: len(since)]
+    return float(np.max(np.abs(moved[counts]))) if counts.any() else math.nan
+
+
+@metric("m", *OFFSETS)
+def e2e_ld(recording: Recording) -> float:
+    """Largest distance from the lane's centre in the first 20 frames (Sato and Chen, CVPR 2022)."""
+    since, counts = _since_zero(recording, E2E_S)
+    return (
+        float(np.max(np.abs(recording["truth/offset_m"][: len(since)][counts]))) if counts.any() else math.nan
+    )
+
+
+@metric("1", "patch/brightness")
+def patch_l1(recording: Recording) -> float:
+    """Mean of the change of brightness over all cells."""
+    return float(np.mean(np.abs(recording["patch/brightness"]), dtype=np.float64))
+
+
+@metric("1", "patch/brightness")
+def patch_l2(recording: Recording) -> float:
+    """Root mean square of the change of brightness over all cells."""
+    return math.sqrt(np.mean(np.square(recording["patch/brightness"], dtype=np.float64)))
+
+
+@metric("1", "patch/brightness")
+def patch_linf(recording: Recording) -> float:
+    """Largest change of brightness of a cell."""
+    return float(np.max(np.abs(recording["patch/brightness"])))
+
+
+@metric("1", "patch/brightness")
+def patch_area_share(recording: Recording) -> float:
+    """Share of the cells that are changed by a step of brightness or more."""
+    return float(np.mean(np.abs(recording["patch/brightness"]) > 1e-3))
