@@ -95,7 +95,7 @@ class ReplayWorld:
         drive: what was recorded.
         cameras: what to show; the one that took the frames where empty.
         size: how many cars drive side by side without seeing each other.
-        vehicle: the car that is steered.
+        vehicle: the car that is steered. A ready one knows its own latency.
         lane_m: left and right border of the lane relative to the trace (positive, negative), where known.
         layers: what lies on the road; arc length and lateral position along ``road``.
         offset_m: how far left of the recorded place the car starts.
@@ -116,7 +116,7 @@ class ReplayWorld:
         drive: RecordedDrive,
         cameras: Sequence[Camera] = (),
         size: int = 1,
-        vehicle: VehicleParameters | None = None,
+        vehicle: VehicleParameters | Vehicle | None = None,
         lane_m: tuple[float, float] | None = None,
         layers: Sequence[SurfaceLayer] = (),
         offset_m: float = 0.0,
@@ -136,7 +136,9 @@ class ReplayWorld:
         self._begin = offset_m, turned_rad
         self.layers, self.trust, self.differentiable = tuple(layers), trust or Trust(), differentiable
         self._refuse = refuse
-        self.vehicle = Vehicle(vehicle or VehicleParameters(), latency_s)
+        if not isinstance(vehicle, Vehicle):
+            vehicle = Vehicle(vehicle or VehicleParameters(), latency_s)
+        self.vehicle = vehicle
         self.road: Road = drive.motion.road(drive.footage.path.name, self.trust.length_m(drive), lane_m)
         self._curve = self.road.curve()
         self._half_lane = float(self.road.ego_lane.left_m[0])

@@ -262,8 +262,8 @@ class Vehicle:
         Returns:
             State and memory one camera period later.
         """
-        wheel, wheel_queue = _arriving(memory.steering_rad, command.steering_rad, self._steering_late)
-        pedal, pedal_queue = _arriving(
+        wheel, wheel_queue = arriving(memory.steering_rad, command.steering_rad, self._steering_late)
+        pedal, pedal_queue = arriving(
             memory.acceleration_mps2, command.acceleration_mps2, self._acceleration_late
         )
         acceleration, speeds = self._accelerate(state, pedal)
@@ -353,7 +353,7 @@ def _frames(delay_s: float) -> tuple[int, int]:
     return -(-steps // STEPS_PER_FRAME), steps % STEPS_PER_FRAME
 
 
-def _arriving(queue: Tensor, command: Tensor, late: int) -> tuple[list[Tensor], Tensor]:
+def arriving(queue: Tensor, command: Tensor, late: int) -> tuple[list[Tensor], Tensor]:
     """The commands that are obeyed during a frame, one, or two where the second arrives ``late`` steps into it."""
     if queue.shape[1] == 0:
         return [command], queue
