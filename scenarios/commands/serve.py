@@ -34,7 +34,9 @@ def add_parser(subparsers: Any) -> None:
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--port", type=int, default=2000, metavar="N", help="of the calls (default: 2000; 0: any)")
+    parser.add_argument(
+        "--port", type=int, default=2000, metavar="N", help="of the calls (default: 2000; 0: any)"
+    )
     parser.add_argument(
         "--streaming-port", type=int, metavar="N", help="of sensor data (default: the one after --port)"
     )
@@ -59,9 +61,13 @@ def execute(arguments: argparse.Namespace) -> int:
         if port is not None and not 0 <= port <= 65535:
             raise InvalidInput(f"--{name.replace('_', '-')} {port}: give a number from 0 to 65535")
     if arguments.streaming_port is None and arguments.port == 65535:
-        raise InvalidInput("--port 65535: there is no port after it for the data; give another or --streaming-port")
+        raise InvalidInput(
+            "--port 65535: there is no port after it for the data; give another or --streaming-port"
+        )
     logging.basicConfig(
-        level=logging.ERROR if arguments.quiet else logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr
+        level=logging.ERROR if arguments.quiet else logging.INFO,
+        format="%(levelname)s %(message)s",
+        stream=sys.stderr,
     )
     import torch
 

@@ -110,9 +110,7 @@ class Episode:
             if signal.kind == LIMIT_TYPE:
                 kind = f"traffic.speed_limit.{signal.value:g}"
             half, centre = _trigger_box(signal.pose, signal.regions)
-            sign = Sign(
-                self.next_id(), kind, {}, signal.pose, half, centre, SIGN_TAG, sign_id=signal.sign_id
-            )
+            sign = Sign(self.next_id(), kind, {}, signal.pose, half, centre, SIGN_TAG, sign_id=signal.sign_id)
             self._add(sign)
             if signal.kind == LIMIT_TYPE and signal.value > 0:
                 limits += [(region, round(signal.value)) for region in signal.regions]
@@ -288,7 +286,9 @@ class Episode:
         return next(group for group in self.light_groups if light in group.lights)
 
 
-def _trigger_box(pose: Pose, regions: list[Any]) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+def _trigger_box(
+    pose: Pose, regions: list[Any]
+) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
     """Half size and middle, in the frame of a signal, of a box around what it governs."""
     if not regions:
         return (0.5, 0.5, 1.0), (0.0, 0.0, 1.0)

@@ -39,7 +39,7 @@ class Physics:
         rest: the fields of the message that have no effect, by place.
     """
 
-    car: VehicleParameters = VehicleParameters()
+    car: VehicleParameters = field(default_factory=VehicleParameters)
     rear_axle_m: float = 1.3
     max_steer_deg: float = 70.0
     steering_curve: tuple[tuple[float, float], ...] = tuple((a, b) for a, b in _WHEEL_CURVE)
@@ -54,7 +54,11 @@ class Physics:
         """A car of CARLA's library, by the size of its box."""
         length, width = 2 * half_size_m[0], 2 * half_size_m[1]
         heavy = base_type in ("truck", "bus")
-        mass = 8.0 * 1000 if heavy else {"van": 2600.0, "bicycle": 110.0, "motorcycle": 280.0}.get(base_type, 1800.0)
+        mass = (
+            8.0 * 1000
+            if heavy
+            else {"van": 2600.0, "bicycle": 110.0, "motorcycle": 280.0}.get(base_type, 1800.0)
+        )
         overhang = 0.19 * length
         car = VehicleParameters(
             wheelbase_m=length - 2 * overhang,
@@ -114,9 +118,7 @@ class Physics:
             position = [100 * (pose[0] + x), 100 * (pose[1] + y), 100 * (pose[2] + z)]
             steer, handbrake = (self.max_steer_deg, 0.0) if front else (0.0, 3000.0)
             radius = 100 * self.wheel_radius_m
-            fields[15].append(
-                [friction, 0.25, steer, radius, 1500.0, handbrake, 2.0, 17.0, 1000.0, position]
-            )
+            fields[15].append([friction, 0.25, steer, radius, 1500.0, handbrake, 2.0, 17.0, 1000.0, position])
         return fields
 
     def changed_by(self, message: list[Any]) -> Physics:
@@ -131,7 +133,9 @@ class Physics:
         points = tuple(sorted((finite(x), finite(y)) for x, y in curve))
         steer, friction = finite(wheels[0][2]), finite(wheels[0][0])
         if mass <= 0 or friction <= 0 or not 0 < steer < 89:
-            raise ValueError(f"mass {mass}, tire friction {friction} and steering angle {steer} must be positive")
+            raise ValueError(
+                f"mass {mass}, tire friction {friction} and steering angle {steer} must be positive"
+            )
         car = self.car
         if math.isfinite(car.max_lateral_acceleration_mps2):
             car = replace(car, max_lateral_acceleration_mps2=GRIP_MPS2 * friction / USUAL_FRICTION)

@@ -65,7 +65,9 @@ class Dispatcher:
         """Register a method whose result is not wrapped."""
         self._handlers[method] = handler, lambda result: result
 
-    def call(self, method: str, arguments: list[Any]) -> tuple[str | None, Any] | Awaitable[tuple[str | None, Any]]:
+    def call(
+        self, method: str, arguments: list[Any]
+    ) -> tuple[str | None, Any] | Awaitable[tuple[str | None, Any]]:
         """Answer a request: the error text or None, and the wrapped result; possibly later."""
         found = self._handlers.get(method)
         if found is None:
@@ -87,14 +89,14 @@ class Dispatcher:
         except Exception as error:
             return self._failure(method, error, wrap)
 
-    def _failure(
-        self, method: str, error: Exception, wrap: Callable[[Any], Any]
-    ) -> tuple[str | None, Any]:
+    def _failure(self, method: str, error: Exception, wrap: Callable[[Any], Any]) -> tuple[str | None, Any]:
         if isinstance(error, Refusal):
             # a failed Response<T> begins with 0, a failed Response<void> with true
             return None, [[True if wrap(None) == [[False]] else 0, [str(error)]]]
         if isinstance(error, (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError)):
-            LOG.warning("call of %s with arguments it does not take: %s: %s", method, type(error).__name__, error)
+            LOG.warning(
+                "call of %s with arguments it does not take: %s: %s", method, type(error).__name__, error
+            )
             return f"arguments of {method} cannot be used: {error}", None
         LOG.error("fault in %s", method, exc_info=error)
         return f"{method} failed: {error}", None

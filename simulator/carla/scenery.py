@@ -35,11 +35,14 @@ if TYPE_CHECKING:
 CODE = "dirtyroad.scene"
 """OpenDRIVE's ``userData`` of this code holds a ``SceneHint`` as JSON."""
 
-OWN_LENGTH_M = 400.0
+OWN_LENGTH_M = 240.0
 """Length of a corridor that the server chooses."""
 
-RENEWED_M = 100.0
+RENEWED_M = 90.0
 """It is chosen again this far before its end."""
+
+NEEDED_BEHIND_M, NEEDED_BEYOND_M = 30.0, 80.0
+"""How much of a corridor is painted before its start and beyond its end."""
 
 WIDEST_OFFSET_M = 12.0
 STEEPEST_RAD = math.radians(60.0)
@@ -133,12 +136,19 @@ class Corridor:
     def holds(self, x_m: float, y_m: float, yaw_rad: float) -> bool:
         """Whether somebody who drives at a place is on it, and will be for a while."""
         s, d, heading = self.locate(x_m, y_m)
-        end_m = self.road.length_m + (100.0 if self.declared else -RENEWED_M)
+        # a road that ends early does so at the end of the map: it is kept to there
+        cut = self.road.length_m > OWN_LENGTH_M - 1.0 and not self.declared
+        end_m = self.road.length_m + (-RENEWED_M if cut else NEEDED_BEYOND_M)
         return (
             -LEAD_IN_M <= s <= end_m
             and abs(d) < WIDEST_OFFSET_M
             and abs(math.remainder(yaw_rad - heading, 2 * math.pi)) < STEEPEST_RAD
         )
+
+    @property
+    def stretch(self) -> tuple[float, float] | None:
+        """What is to be painted of it; None for all."""
+        return None if self.declared else (-NEEDED_BEHIND_M, self.road.length_m + NEEDED_BEYOND_M)
 
     def scene(self, weather: Weather) -> Scene:
         """To be rendered."""
@@ -237,8 +247,7 @@ class Scenery:
                     )
                 except InvalidInput:
                     continue
-                whole = road.length_m < OWN_LENGTH_M - 1.0
-                return Corridor(road, SurfaceStyle(), 0, declared=whole)
+                return Corridor(road, SurfaceStyle(), 0, declared=False)
         raise InvalidInput(f"the road at ({x_m:.1f}, {y_m:.1f}) ends within {SHORTEST_M:g} m")
 
     def layers(self, corridor: Corridor) -> list[SurfaceLayer]:
@@ -280,9 +289,7 @@ class Scenery:
             ends.reverse()
         if None in ends:
             return None
-        places = [
-            corridor.locate(end.transform.location.x, -end.transform.location.y) for end in ends
-        ]
+        places = [corridor.locate(end.transform.location.x, -end.transform.location.y) for end in ends]
         (s0, d0, _), (s1, d1, _) = places
         if max(abs(d0), abs(d1)) > WIDEST_OFFSET_M or abs(d0 - d1) > 1.0 or s0 == s1:
             return None
@@ -346,7 +353,11 @@ def weather_of(values: Sequence[float]) -> Weather:
         "fog_density",
         "fog_distance",
     )
-    limits = {"sun_altitude_angle": (-90.0, 90.0), "sun_azimuth_angle": (-1e4, 1e4), "fog_distance": (0.0, 1e6)}
+    limits = {
+        "sun_altitude_angle": (-90.0, 90.0),
+        "sun_azimuth_angle": (-1e4, 1e4),
+        "fog_distance": (0.0, 1e6),
+    }
     clipped = {
         name: min(max(float(value), limits.get(name, (0.0, 100.0))[0]), limits.get(name, (0.0, 100.0))[1])
         for name, value in zip(names, values, strict=False)

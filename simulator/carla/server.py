@@ -141,9 +141,7 @@ class Server:
         episode.advance(duration_s)
         self.frame += 1
         if self.streams.wanted(WORLD_OBSERVER):
-            header = SENSOR_HEADER.pack(
-                self.layout.world_observer, self.frame, episode.time_s, *ORIGIN
-            )
+            header = SENSOR_HEADER.pack(self.layout.world_observer, self.frame, episode.time_s, *ORIGIN)
             body = episode.snapshot(time.time(), duration_s)
             self.streams.publish(WORLD_OBSERVER, header + body, wait)
         for sensor, device in episode.sensors():
@@ -210,9 +208,7 @@ class Server:
             InfrastructureError: a port is taken.
         """
         options, loop = self.options, asyncio.get_running_loop()
-        calls = await self._listen(
-            lambda: Connection(self.dispatcher, self._connections), options.port, loop
-        )
+        calls = await self._listen(lambda: Connection(self.dispatcher, self._connections), options.port, loop)
         port = calls.sockets[0].getsockname()[1]
         wanted = port + 1 if options.streaming_port is None else options.streaming_port
         if options.streaming_port is None and options.port == 0:

@@ -159,5 +159,9 @@ class Streams:
             try:
                 await asyncio.wait_for(reader.caught_up.wait(), PATIENCE_S)
             except TimeoutError:
-                LOG.warning("a subscriber of stream %s has not read for %g s and is dropped", reader.stream, PATIENCE_S)
+                LOG.warning(
+                    "a subscriber of stream %s has not read for %g s and is dropped",
+                    reader.stream,
+                    PATIENCE_S,
+                )
                 reader.abort()

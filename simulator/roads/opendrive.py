@@ -109,6 +109,12 @@ class Network:
             raise InvalidInput(f"{where}: the CARLA client finds no lane {lane_id} at s={s_m:g}")
         return waypoint
 
+    def nearest(self, x_m: float, y_m: float) -> carla.Waypoint | None:
+        """The client's waypoint of the lane to drive on that is nearest to a place in the map's coordinates."""
+        import carla
+
+        return self._map.get_waypoint(carla.Location(x_m, -y_m, 0.0))
+
     def follow(
         self, road_id: int, lane_id: int, s_m: float, ahead: bool = True, through_junctions: bool = False
     ) -> Iterator[LanePiece]:

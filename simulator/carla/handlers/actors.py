@@ -37,7 +37,9 @@ def register(dispatcher: Dispatcher, server: Server) -> None:
         lambda number, force, place: calls.push(number, force, server.settings.step_s or 0.05),
     )
     done("add_actor_angular_impulse", calls.spin)
-    done("add_actor_torque", lambda number, torque: calls.spin(number, torque, server.settings.step_s or 0.05))
+    done(
+        "add_actor_torque", lambda number, torque: calls.spin(number, torque, server.settings.step_s or 0.05)
+    )
     done("set_actor_simulate_physics", calls.set_physics)
     done("set_actor_collisions", calls.set_solid)
     done("set_actor_enable_gravity", lambda number, enabled: None)
@@ -89,7 +91,7 @@ class ActorCalls:
         return True
 
     def box(self, number: int) -> list[Any]:
-        """The box of an actor; an empty one for an actor that is gone, where a Traffic Manager would die of an error."""
+        """The box of an actor; an empty one for an actor that is gone: of an error a Traffic Manager would die."""
         actor = self._server.episode.actors.get(number)
         if actor is not None:
             return actor.box(self._server.layout)

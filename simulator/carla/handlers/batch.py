@@ -88,9 +88,7 @@ class BatchCalls:
         except (Refusal, ValueError, TypeError, KeyError, IndexError) as error:
             return [[0, [str(error)]]]
 
-    def _spawn(
-        self, description: list[Any], transform: list[Any], parent: list[Any], *rest: Any
-    ) -> int:
+    def _spawn(self, description: list[Any], transform: list[Any], parent: list[Any], *rest: Any) -> int:
         """Spawn and carry out what is to be done with the new actor."""
         holder = parent[1] if parent[0] else None
         actor = self._server.episode.spawn(description, pose_of(transform), holder)

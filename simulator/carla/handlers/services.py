@@ -1,4 +1,4 @@
-"""Calls about what stands beside the world: Traffic Managers, which run in clients, and the recorder, which there is not."""
+"""Calls about what stands beside the world: Traffic Managers, which run in clients, and a recorder, which is missing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def register(dispatcher: Dispatcher, server: Server) -> None:
         return True
 
     value("is_traffic_manager_running", lambda port: port in managers)
-    value("get_traffic_manager_running", lambda port: [managers.get(port, ""), port if port in managers else 0])
+    value(
+        "get_traffic_manager_running", lambda port: [managers.get(port, ""), port if port in managers else 0]
+    )
     value("add_traffic_manager_running", add)
     value("destroy_traffic_manager", lambda port: managers.pop(port, None) is not None)
     done("set_ignored_vehicles", lambda *anything: None)

@@ -204,4 +204,3 @@ class WorldCalls:
             raise Refusal(f"there are no objects {names!r}: see get_names_of_all_objects")
         for name in found:
             scenery.lay(name, add, None if bool((keep == 1.0).all()) else keep)
-

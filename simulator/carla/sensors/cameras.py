@@ -51,7 +51,9 @@ def _camera_of(sensor: Sensor) -> Camera:
 
 def _message(sensor: Sensor, camera: Camera, pixels: Pixels) -> bytes:
     """An image message of ``(H, W, 4)`` B, G, R, A."""
-    header = IMAGE_HEADER.pack(camera.width, camera.height, min(max(sensor.number_of("fov", 90.0), 1.0), 170.0))
+    header = IMAGE_HEADER.pack(
+        camera.width, camera.height, min(max(sensor.number_of("fov", 90.0), 1.0), 170.0)
+    )
     return header + pixels.tobytes()
 
 
@@ -85,18 +87,16 @@ class RgbCamera:
         mount = _mount(sensor, height, yaw, fixed and sensor.parent == (own.number if own else 0))
         state = VehicleState.at(*(torch.tensor([value], dtype=torch.float64) for value in (x, y, yaw, 0.0)))
         renderer = self._renderer(corridor, episode.scenery.weather, mount, fixed)
-        mounts = None if fixed else Mounts.of(mount, 1, torch.float32)
+        place, layers = torch.tensor([s], dtype=torch.float64), episode.scenery.layers(corridor)
+        boxes = _boxes(episode, own)
         with torch.no_grad():
-            picture = renderer(
-                state,
-                torch.tensor([s], dtype=torch.float64),
-                self._pictures,
-                episode.scenery.layers(corridor),
-                _boxes(episode, own),
-                mounts=mounts,
-            )
+            if fixed:
+                picture = renderer.photograph(state, place, self._pictures, layers, boxes)
+            else:
+                mounts = Mounts.of(mount, 1, torch.float32)
+                picture = to_uint8(renderer(state, place, self._pictures, layers, boxes, mounts))
         self._pictures += 1
-        pixels[..., 2::-1] = to_uint8(picture)[0].numpy()
+        pixels[..., 2::-1] = picture[0].numpy()
         return _message(sensor, self._camera, pixels)
 
     def _renderer(self, corridor: Corridor, weather: Weather, mount: Mount, fixed: bool) -> Renderer:
@@ -106,7 +106,8 @@ class RgbCamera:
             while len(self._renderers) >= MOST_RENDERERS:
                 del self._renderers[next(iter(self._renderers))]
             camera = self._camera.with_mount(**vars(mount)) if fixed else self._camera
-            self._renderers[key] = corridor, Renderer([corridor.scene(weather)], camera)
+            scene = corridor.scene(weather)
+            self._renderers[key] = corridor, Renderer([scene], camera, stretch=corridor.stretch)
         return self._renderers[key][1]
 
 
@@ -139,7 +140,9 @@ def _color(actor: Actor) -> tuple[float, float, float]:
     if isinstance(actor, Walker):
         return 0.45, 0.30, 0.25
     try:
-        red, green, blue = (min(max(int(part), 0), 255) / 255 for part in actor.attributes["color"].split(","))
+        red, green, blue = (
+            min(max(int(part), 0), 255) / 255 for part in actor.attributes["color"].split(",")
+        )
     except (KeyError, ValueError):
         return 0.5, 0.45, 0.4
     return red, green, blue
@@ -172,9 +175,7 @@ class _RayCamera:
     ) -> None:
         raise NotImplementedError
 
-    def _labels(
-        self, hits: Hits, bodies: list[Body], sensor: Sensor, episode: Episode
-    ) -> NDArray[np.int64]:
+    def _labels(self, hits: Hits, bodies: list[Body], sensor: Sensor, episode: Episode) -> NDArray[np.int64]:
         reach = np.where(np.isfinite(hits.distance_m), hits.distance_m, 0.0)
         return labels_of(hits.body, bodies, episode, sensor, self._rays * reach[:, None])
 

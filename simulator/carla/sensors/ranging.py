@@ -67,9 +67,7 @@ class Lidar:
         if self.spread_m > 0:
             distance = distance + self.spread_m * self._rng.standard_normal(len(distance))
         points = own[kept] * distance[:, None]
-        counts = np.bincount(
-            np.repeat(np.arange(self.channels), per_channel)[kept], minlength=self.channels
-        )
+        counts = np.bincount(np.repeat(np.arange(self.channels), per_channel)[kept], minlength=self.channels)
         header = struct.pack("<fI", math.radians(self._azimuth_deg), self.channels)
         header += counts.astype("<u4").tobytes()
         if not self.semantic:
