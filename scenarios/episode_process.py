@@ -60,7 +60,7 @@ def serve(request: dict[str, Any]) -> dict[str, Any]:
     try:
         scenario = Scenario.model_validate(request["scenario"])
         store = Store(Path(request["store"]))
-        (outcome,) = run([scenario])
+        (outcome,) = run([scenario], store=store)
         outcome.save(store)
         kind = "done"
     except InvalidInput as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +28,24 @@ TINY: dict[str, Any] = {
 MakeSuite = Callable[..., Path]
 
 
+def write_suite(folder: Path, **fields: Any) -> Path:
+    """Write a tiny scenario and a suite of it, given the suite's other fields; returns the suite file."""
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
+    suite = {"schema_version": 1, "name": "small", "scenarios": ["tiny.yaml"], **fields}
+    (folder / "suite.yaml").write_text(yaml.safe_dump(suite, sort_keys=False))
+    return folder / "suite.yaml"
+
+
 @pytest.fixture
 def make_suite(tmp_path: Path) -> MakeSuite:
-    """Writes a tiny scenario and a suite of it, given the suite's other fields; returns the suite file."""
+    """Writes a suite into the test's folder."""
+    return partial(write_suite, tmp_path)
 
-    def make(**fields: Any) -> Path:
-        (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(TINY))
-        suite = {"schema_version": 1, "name": "small", "scenarios": ["tiny.yaml"], **fields}
-        (tmp_path / "suite.yaml").write_text(yaml.safe_dump(suite, sort_keys=False))
-        return tmp_path / "suite.yaml"
 
-    return make
+@pytest.fixture(scope="session")
+def make_shared_suite(tmp_path_factory: pytest.TempPathFactory) -> MakeSuite:
+    """Writes a suite that several tests share."""
+    return partial(write_suite, tmp_path_factory.mktemp("shared"))
 
 
 @pytest.fixture

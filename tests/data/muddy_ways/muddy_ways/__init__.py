@@ -1,0 +1,1 @@
+"""A driver, an attack and a defense of a third party."""
