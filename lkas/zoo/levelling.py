@@ -1,12 +1,13 @@
-"""The pitch of a camera of unknown mount, from the lane lines that it sees."""
+"""Pitch and height of a camera of unknown mount, from the lane lines that it sees."""
 
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lkas.zoo.lane_mask import LANE_PROBABILITY
+from lkas.zoo.lane_mask import LANE_PROBABILITY, EgoLane, fit_ego_lane
 from simulator.camera import Camera
 
 Array = NDArray[np.float64]
@@ -16,6 +17,37 @@ MIN_COMMON_ROWS = 0.06
 
 MIN_SLOPE = 0.2
 """Width in pixels that a pair of lines must gain with every row; flatter ones say little about the horizon."""
+
+
+LANE_WIDTH_M, AT_M = 3.6, 10.0
+"""Lanes are taken to be so wide, measured so far ahead."""
+
+BELIEVED_WIDTHS_M = (1.0, 9.0)
+"""What is narrower or wider at the height that was assumed is no lane."""
+
+
+def calibrate(lane_probability: Tensor, camera: Camera) -> tuple[Camera, EgoLane]:
+    """The camera at the pitch that `level` finds, and at the height at which the ego lane is as wide as lanes are.
+
+    Args:
+        lane_probability: ``(H, W)`` in [0, 1].
+        camera: its height is where the search begins.
+
+    Returns:
+        The camera, and the ego lane as it then is. Where either line is missing, the height is that of ``camera``.
+    """
+    camera = level(lane_probability, camera)
+    lane = fit_ego_lane(lane_probability, camera)
+    for _ in range(2):  # the first time, lines are fitted to ground that is too near or too far
+        if lane.left is None or lane.right is None:
+            break
+        here = torch.tensor(AT_M, dtype=torch.float64)
+        width = float((lane.left.y_at(here) - lane.right.y_at(here)).detach())
+        if not BELIEVED_WIDTHS_M[0] < width < BELIEVED_WIDTHS_M[1]:
+            break
+        camera = camera.with_mount(z_m=camera.mount.z_m * LANE_WIDTH_M / width)
+        lane = fit_ego_lane(lane_probability, camera)
+    return camera, lane
 
 
 def level(lane_probability: Tensor, camera: Camera) -> Camera:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lkas.zoo.levelling import level
+from lkas.zoo.levelling import calibrate, level
 from lkas.zoo.twinlitenet import TwinLiteNet
 from simulator.camera import CAMERAS, Camera
 from simulator.logs.comma import read_segment
@@ -49,3 +49,18 @@ def test_lines_tell_the_pitch_that_the_log_tells(data: Path) -> None:
         _, lane = network.probabilities(segment.footage.frame(0)[None])
     levelled = level(lane[0], segment.camera.with_mount(pitch_rad=0.0))
     assert abs(levelled.mount.pitch_rad - segment.camera.mount.pitch_rad) < math.radians(0.5)
+
+
+def test_a_lane_tells_pitch_and_height() -> None:
+    mounted = WIDE.with_mount(pitch_rad=0.04, z_m=1.6)
+    camera, lane = calibrate(paint(mounted, [(1.7, 0.02, 0.0), (-1.9, 0.02, 0.0)]), WIDE)
+    assert abs(camera.mount.pitch_rad - 0.04) < 0.003
+    assert abs(camera.mount.z_m - 1.6) < 0.05
+    assert lane.left is not None
+    assert lane.right is not None
+
+
+def test_no_lane_tells_no_height() -> None:
+    camera, lane = calibrate(paint(WIDE, [(1.7, 0.0, 0.0)]), WIDE)
+    assert camera == WIDE
+    assert lane.right is None
