@@ -67,13 +67,13 @@ class Stopwatch:
 @contextmanager
 def on_the_clock(stopwatch: Stopwatch) -> Iterator[None]:
     """Time rendering and seeing."""
-    render, see = Renderer.__call__, DriverAssistant.see
+    render, see = Renderer.photograph, DriverAssistant.see
     try:
-        Renderer.__call__ = stopwatch.watch("render", render)  # type: ignore[method-assign]
+        Renderer.photograph = stopwatch.watch("render", render)  # type: ignore[method-assign]
         DriverAssistant.see = stopwatch.watch("network", see)  # type: ignore[method-assign]
         yield
     finally:
-        Renderer.__call__, DriverAssistant.see = render, see  # type: ignore[method-assign]
+        Renderer.photograph, DriverAssistant.see = render, see  # type: ignore[method-assign]
 
 
 def network() -> DriverNet:

@@ -20,7 +20,7 @@ from torch import Tensor
 from simulator.camera import Camera
 from simulator.geometry import rotate
 from simulator.objects import CAR_LENGTH_M, Boxes, collides, footprint
-from simulator.renderer import Renderer, to_uint8
+from simulator.renderer import Renderer
 from simulator.roads.ahead import CAMERA_FOOT_M, Lines, look_ahead
 from simulator.roads.place import EgoLanes
 from simulator.scene import Scene
@@ -114,7 +114,7 @@ class EmbeddedWorld:
     Args:
         scenes: one a world.
         starts: one a world, or one for all.
-        vehicle: the car; the same in all worlds.
+        vehicle: the car; the same in all worlds. A ready one knows its own latency.
         cameras: what to render for; none for driving by truth. Frames appear under the cameras' names.
         latency_s: how long commands take to leave the assistant's computer.
         differentiable: frames are floats ``(N, 3, H, W)`` and everything keeps its graph; otherwise ``(N, H, W, 3)``
@@ -130,7 +130,7 @@ class EmbeddedWorld:
         self,
         scenes: Sequence[Scene],
         starts: Sequence[Start] | Start,
-        vehicle: VehicleParameters | None = None,
+        vehicle: VehicleParameters | Vehicle | None = None,
         cameras: Sequence[Camera] = (),
         latency_s: float = 0.0,
         differentiable: bool = False,
@@ -156,7 +156,9 @@ class EmbeddedWorld:
                     f"start.speed_mps of world {index}: {start.speed_mps:g} must not be negative"
                 )
         self.layers = tuple(layers)
-        self.vehicle = Vehicle(vehicle or VehicleParameters(), latency_s, torch.float64, device)
+        if not isinstance(vehicle, Vehicle):
+            vehicle = Vehicle(vehicle or VehicleParameters(), latency_s, torch.float64, device)
+        self.vehicle = vehicle
         self.differentiable = differentiable
         roads = [scene.road for scene in scenes]
         self._ego_lanes = EgoLanes.of(roads, device)
@@ -246,11 +248,11 @@ class EmbeddedWorld:
         }
         memory = {
             f.name: choose(getattr(fresh.memory, f.name), getattr(state.memory, f.name))
-            for f in fields(VehicleMemory)
+            for f in fields(fresh.memory)
         }
         return WorldState(
             VehicleState(**vehicle),
-            VehicleMemory(**memory),
+            type(fresh.memory)(**memory),
             choose(fresh.s_m, state.s_m),
             choose(fresh.frame, state.frame),
             choose(fresh.seed, state.seed),
@@ -270,14 +272,14 @@ class EmbeddedWorld:
         truth = self._truth(state, time, boxes)
         frames = {}
         for name, renderer in self._renderers.items():
-            picture = renderer(
+            look = renderer if self.differentiable else renderer.photograph
+            frames[name] = look(
                 car,
                 truth.s_m.detach(),
                 state.seed * _FRAMES_PER_SEED + state.frame,
                 self.layers if layers is None else layers,
                 boxes,
             )
-            frames[name] = picture if self.differentiable else to_uint8(picture)
         return Observation(float(time.max()), frames, car, truth, {"set_speed_mps": self._set_speed})
 
     def reset(self, seed: int) -> Observation:

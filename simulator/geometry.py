@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
+
+_STRAIGHT_PER_M = 1e-9
+"""Curvature below which a curve is called a line."""
 
 
 def wrap_angle(angle_rad: Tensor) -> Tensor:
@@ -83,7 +87,19 @@ class Curve:
         x, y, heading, _ = self.frame_at(s)
         return x - d * torch.sin(heading), y + d * torch.cos(heading)
 
-    def to_frenet(self, x: Tensor, y: Tensor, s_guess: Tensor, iterations: int = 3) -> tuple[Tensor, Tensor]:
+    @cached_property
+    def _arcs(self) -> Tensor:
+        """``(N * S, 6)``: for every sample x, y, cosine and minus sine of the heading, curvature, arc length."""
+        x, y, heading, curvature = self.table.detach().unbind(-1)
+        s = self.start_m + torch.arange(self.table.shape[1]).to(x) * self.step_m
+        # a line is an arc of a radius so large that it does not show: so lines and arcs are one case
+        arc = torch.where(curvature.abs() < _STRAIGHT_PER_M, _STRAIGHT_PER_M, curvature)
+        columns = [x, y, torch.cos(heading), -torch.sin(heading), arc, s.expand_as(x)]
+        return torch.stack(columns, dim=-1).flatten(0, 1)
+
+    def to_frenet(
+        self, x: Tensor, y: Tensor, s_guess: Tensor, iterations: int = 3, which: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Frenet coordinates of plane points, differentiable in ``x`` and ``y``.
 
         Every iteration solves for the foot point on the arc of the sample nearest to the current guess, so a line or an
@@ -94,23 +110,29 @@ class Curve:
             y: ``(N, ...)`` m.
             s_guess: ``(N, ...)`` m, on the same stretch of road as the point (within a quarter turn).
             iterations: how often the guess is refined; only the last is differentiated.
+            which: ``(N,)`` long, the curve of each row of points; where None, row by row, or the only one for all.
 
         Returns:
             s and d, each ``(N, ...)`` m.
         """
+        count = self.table.shape[1]
+        if which is None and len(self) > 1:
+            which = torch.arange(len(self), device=x.device)
+        first = None if which is None else (which * count).reshape(-1, *[1] * (x.ndim - 1))
         s, last = s_guess.detach(), iterations - 1
         for iteration in range(iterations):
             px, py = (x, y) if iteration == last else (x.detach(), y.detach())
-            rows, ahead = self._nearest_sample(s)
-            cx, cy, heading, curvature = rows.unbind(-1)
-            along, left = rotate(px - cx, py - cy, -heading)
-            to_centre = 1.0 - curvature * left
-            turn = torch.atan2(curvature * along, to_centre)
-            small = turn.abs() < 1e-6
-            safe = torch.where(small, torch.ones_like(curvature), curvature)
-            step = torch.where(small, along / to_centre.clamp_min(1e-3), turn / safe)
-            s = (s - ahead).detach() + step
-            radius_ratio = torch.sqrt(to_centre**2 + (curvature * along) ** 2)
-            # (1 - |1 - kappa * n|) / kappa, written so that it does not cancel for nearly straight roads
-            d = (2 * left - curvature * (left**2 + along**2)) / (1 + radius_ratio)
+            index = ((s - self.start_m) * (1 / self.step_m)).round().clamp(0, count - 1).long()
+            index = index if first is None else index + first
+            rows = self._arcs.index_select(0, index.flatten()).unflatten(0, index.shape)
+            # as complex numbers a shift and a turn are two operations instead of eight
+            point, turned_back = torch.view_as_complex(rows[..., :4].unflatten(-1, (2, 2))).unbind(-1)
+            curvature, at = rows[..., 4], rows[..., 5]
+            place = (torch.complex(px, py) - point) * turned_back
+            along, left = place.real, place.imag
+            sideways, to_centre = curvature * along, 1 - curvature * left
+            s = at + torch.atan2(sideways, to_centre) / curvature
+        radius_ratio = torch.hypot(to_centre, sideways)
+        # (1 - |1 - kappa * n|) / kappa, written so that it does not cancel for nearly straight roads
+        d = (2 * left - curvature * (left * left + along * along)) / (1 + radius_ratio)
         return s, d

@@ -11,6 +11,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from simulator.camera import Camera
@@ -46,25 +47,36 @@ class Lens:
         """
         frames = torch.as_tensor(frame_index).expand(len(picture)).tolist()
         views = zip(picture, index.tolist(), frames, strict=True)
-        exposed = [self._expose(view, self._scenes[scene], int(frame)) for view, scene, frame in views]
+        exposed = [self._expose(view, scene, int(frame)) for view, scene, frame in views]
         return torch.stack(exposed) if torch.is_grad_enabled() else picture
 
-    def _expose(self, view: Tensor, scene: tuple[int, Light], frame: int) -> Tensor:
-        (height, width), (seed, light) = self._size, scene
+    def develop(self, picture: NDArray[np.float32], scene: int, frame: int, into: NDArray[np.uint8]) -> None:
+        """Take one picture of a scene: ``(H, W, 3)`` light to bytes; the light is overwritten."""
+        light = self._scenes[scene][1]
+        window = self._window(scene, frame)
+        if light.rain > 0:
+            streaks = _rain_bank(*self._size).numpy()[window][..., None] * np.float32(0.55 * light.rain)
+            picture += streaks * (np.float32(_STREAK_BRIGHTNESS * max(light.sky_horizon)) - picture)
+        noise = _color_noise_bank(*self._size)[window]
+        cv2.addWeighted(picture, 255.0, noise, 255.0 * light.noise, 0.0, dst=into, dtype=cv2.CV_8U)
+
+    def _window(self, scene: int, frame: int) -> tuple[int, slice, slice]:
+        """Which part of the banks a frame shows."""
         # any mixing constant will do: consecutive frames must not show the same window of the bank
-        ticket = (seed * 7919 + frame * 104_729 + 13) % (2**31)
+        ticket = (self._scenes[scene][0] * 7919 + frame * 104_729 + 13) % (2**31)
         row, column = ticket % _SHIFT_PX, (ticket // _SHIFT_PX) % _SHIFT_PX
         bank = ticket // (_SHIFT_PX * _SHIFT_PX) % _BANK
+        return bank, slice(row, row + self._size[0]), slice(column, column + self._size[1])
 
-        def window(tensor: Tensor) -> Tensor:
-            return tensor[bank, row : row + height, column : column + width].to(view)
-
+    def _expose(self, view: Tensor, scene: int, frame: int) -> Tensor:
+        light = self._scenes[scene][1]
+        window = self._window(scene, frame)
         original = view
         if light.rain > 0:
-            streaks = window(_rain_bank(height, width)) * (0.55 * light.rain)
+            streaks = _rain_bank(*self._size)[window].to(view) * (0.55 * light.rain)
             bright = _STREAK_BRIGHTNESS * max(light.sky_horizon)
             view = view + streaks * (bright - view)
-        noise = window(_noise_bank(height, width))
+        noise = _noise_bank(*self._size)[window].to(view)
         # without gradients the picture is nobody else's, and changed in place
         into = None if torch.is_grad_enabled() else original
         return torch.add(view, noise, alpha=light.noise, out=into).clamp_(0.0, 1.0)
@@ -77,6 +89,12 @@ def _noise_bank(height: int, width: int) -> Tensor:
     noise = rng.standard_normal((_BANK, height + _SHIFT_PX, width + _SHIFT_PX), dtype=np.float32)
     soft = np.stack([cv2.GaussianBlur(layer, (3, 3), 0.6) for layer in noise])
     return torch.from_numpy(soft / soft.std())
+
+
+@lru_cache(maxsize=4)
+def _color_noise_bank(height: int, width: int) -> NDArray[np.float32]:
+    """The same noise for each of three channels: ``(bank, H + shift, W + shift, 3)``."""
+    return np.repeat(_noise_bank(height, width).numpy()[..., None], 3, axis=3)
 
 
 @lru_cache(maxsize=4)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from simulator.scene import Scene
@@ -61,6 +62,11 @@ class Panorama:
         texture = torch.from_numpy(np.ascontiguousarray(wrapped.transpose(2, 0, 1)))[None]
         return cls(texture.to(device=device, dtype=dtype))
 
+    def texels(self) -> NDArray[np.float32]:
+        """``(rows, columns, 4)`` once around, the fourth channel empty."""
+        once = self.texture[0, :, :, _WRAP:-_WRAP].permute(1, 2, 0)
+        return F.pad(once, (0, 1)).contiguous().numpy()
+
     def sample(self, azimuth_rad: Tensor, elevation_rad: Tensor) -> Tensor:
         """Colour of directions.
 
@@ -81,6 +87,44 @@ class Panorama:
         return F.grid_sample(self.texture, grid, mode="bilinear", padding_mode="border", align_corners=False)[
             0
         ]
+
+
+@dataclass(frozen=True)
+class PanoramaMaps:
+    """Where the pixels of a camera look in panoramas, as OpenCV wants it: texel centres at integers.
+
+    Attributes:
+        x: ``(H, W) float32`` columns from the first one seen on, for a camera that looks along x.
+        y: ``(H, W) float32`` rows.
+        first: that column, which may be negative.
+        count: how many columns are seen from any direction.
+    """
+
+    x: NDArray[np.float32]
+    y: NDArray[np.float32]
+    first: int
+    count: int
+
+    @classmethod
+    def of(cls, azimuth_rad: Tensor, elevation_rad: Tensor) -> PanoramaMaps:
+        """For pixels that look in these directions, ``(H, W)`` each, seen from the car."""
+        column = azimuth_rad.double() / _STEP_RAD - 0.5
+        first = math.floor(float(column.min())) if column.numel() else 0
+        x = (column - first).float().contiguous().numpy()
+        y = (_ROWS - 0.5 - (elevation_rad.double() - _LOWEST_RAD) / _STEP_RAD).float().contiguous().numpy()
+        return cls(x, y, first, math.ceil(float(x.max(initial=0.0))) + 3)
+
+    def window(
+        self, panorama: NDArray[np.float32], yaw_rad: float
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """What of a panorama a car of this heading sees: columns of it, and the map to these."""
+        turned = yaw_rad / _STEP_RAD
+        whole = math.floor(turned)
+        first = (self.first + whole) % _COLUMNS
+        seen = panorama[:, first : first + self.count]
+        while seen.shape[1] < self.count:
+            seen = np.concatenate([seen, panorama[:, : self.count - seen.shape[1]]], 1)
+        return seen, self.x + np.float32(turned - whole)
 
 
 def _clouds(amount: float, elevation: Field, rng: np.random.Generator) -> Field:

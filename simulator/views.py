@@ -17,6 +17,7 @@ class RayCast:
         ahead_m: ``(N, G, K)`` where a ray meets the road, ahead of the camera's foot, at the node columns.
         left_m: ``(N, G, K)`` the same to its left.
         range_m: ``(N, G)`` distance of the road at the middle of the row.
+        drift_m: ``(N, G)`` how far a mark at the ego lane's border moves sideways from row to row by perspective alone.
         share: ``(N, O, W)`` how much of a pixel is ground and not sky.
         azimuth_rad: ``(N, S, W)`` direction of the rays.
         elevation_rad: ``(N, S, W)``.
@@ -27,6 +28,7 @@ class RayCast:
     ahead_m: Tensor
     left_m: Tensor
     range_m: Tensor
+    drift_m: Tensor
     share: Tensor
     azimuth_rad: Tensor
     elevation_rad: Tensor

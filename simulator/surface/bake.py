@@ -96,8 +96,9 @@ def bake(
     """Paint a scene's road and make it ready to be looked at; see :func:`paint`."""
     grid, rgb = paint(scene, stretch)
     texture = torch.from_numpy(rgb)[None].to(device=device, dtype=dtype)
+    # all that are needed, however short the road: so that those of all surfaces are alike
     levels = (
-        levels_for(raster.LENGTH_M, LONGEST_FOOTPRINT_M, grid.rows),
+        levels_for(raster.LENGTH_M, LONGEST_FOOTPRINT_M, max(grid.rows, 256)),
         levels_for(raster.WIDTH_M, WIDEST_FOOTPRINT_M, raster.COLUMNS),
     )
     return Surface(grid, Ripmap.of(texture, levels, "replicate"))

@@ -8,11 +8,12 @@ in one atlas, so that any mixture of them is one ``grid_sample``.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 from torch import Tensor
 
@@ -107,6 +108,26 @@ class Ripmap:
         i = torch.log2((rows.detach() * 0.68).clamp_min(1e-6)).round().long().clamp(0, along - 1)
         j = torch.log2((columns.detach() * 0.68).clamp_min(1e-6)).round().long().clamp(0, across - 1)
         return torch.where(j > 0, i.clamp_min(min(_NARROW_FROM, along - 1)), i), j
+
+    def texel_maps(self, dtype: torch.dtype) -> Tensor:
+        """``(I, J, 4)``: for every level, factor and offset from rows of the finest to rows of the atlas, then the
+        same of columns; texel centres at integers + 0.5.
+        """
+        i, j = torch.meshgrid(*(torch.arange(n, dtype=dtype) for n in self.top.shape), indexing="ij")
+        maps = torch.stack([torch.exp2(-i), self.top.to(dtype), torch.exp2(-j), self.left.to(dtype)], -1)
+        return maps.to(self.atlas.device)
+
+    def interleaved(self) -> Ripmap:
+        """The same with the channels of a texel side by side in memory, padded to four, as OpenCV samples fastest."""
+        n, channels, height, width = self.atlas.shape
+        texels = self.atlas.new_zeros(n, height, width, 4)
+        texels[..., :channels] = self.atlas.permute(0, 2, 3, 1)
+        return replace(self, atlas=texels.permute(0, 3, 1, 2)[:, :channels])
+
+    def texels(self) -> NDArray[np.float32]:
+        """``(A, B, 4)`` of an :meth:`interleaved` atlas, without copying."""
+        height, width = self.atlas.shape[2:]
+        return self.atlas.detach().as_strided((height, width, 4), (4 * width, 4, 1)).numpy()
 
     def placement(self, level: tuple[Tensor, Tensor], dtype: torch.dtype) -> Placement:
         """How texel positions of the finest level map to ``grid_sample``'s coordinates at given levels."""
