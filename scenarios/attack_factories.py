@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from attacks.black_box import BlackBoxPatch
 from attacks.dirty_road_patch import DirtyRoadPatch
+from attacks.drawn_line import DrawnLine
 from attacks.perturbation import RoadPatch
 from attacks.random_dirt import RandomDirt
 from attacks.saved_patch import SavedPatch
+from attacks.single_frame import SingleFrame
 from attacks.threat import BUDGETS, RoadPatchThreat
 from scenarios.builtin_attacks import (
+    BlackBoxOptions,
     DirtyRoadOptions,
+    DrawnLineOptions,
     RandomDirtOptions,
     RoadPatchOptions,
     SavedPatchOptions,
+    SingleFrameOptions,
 )
 
 BUDGET_FIELDS = ("darker", "brighter", "ceiling", "area_share")
@@ -34,8 +41,28 @@ def random_dirt(options: RandomDirtOptions) -> tuple[RandomDirt, RoadPatchThreat
 
 def dirty_road(options: DirtyRoadOptions) -> tuple[DirtyRoadPatch, RoadPatchThreat]:
     """The dirty road patch."""
-    names = DirtyRoadPatch.__dataclass_fields__.keys() & DirtyRoadOptions.model_fields.keys()
-    return DirtyRoadPatch(**{name: getattr(options, name) for name in names}), threat_of(options)
+    return DirtyRoadPatch(**_shared(DirtyRoadPatch, options)), threat_of(options)
+
+
+def drawn_line(options: DrawnLineOptions) -> tuple[DrawnLine, RoadPatchThreat]:
+    """The baseline that draws one line."""
+    return DrawnLine(**_shared(DrawnLine, options)), threat_of(options)
+
+
+def single_frame(options: SingleFrameOptions) -> tuple[SingleFrame, RoadPatchThreat]:
+    """The baseline that looks at one frame."""
+    return SingleFrame(**_shared(SingleFrame, options)), threat_of(options)
+
+
+def black_box(options: BlackBoxOptions) -> tuple[BlackBoxPatch, RoadPatchThreat]:
+    """The attack without gradients."""
+    return BlackBoxPatch(**_shared(BlackBoxPatch, options)), threat_of(options)
+
+
+def _shared(attack: Any, options: RoadPatchOptions) -> dict[str, Any]:
+    """What the options say about the attack itself, by the names of its fields."""
+    names = sorted(attack.__dataclass_fields__.keys() & type(options).model_fields.keys())
+    return {name: getattr(options, name) for name in names}
 
 
 def saved_patch(options: SavedPatchOptions) -> tuple[SavedPatch, RoadPatchThreat]:

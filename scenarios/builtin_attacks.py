@@ -111,6 +111,68 @@ class DirtyRoadOptions(RoadPatchOptions):
     variations: Annotated[int, Field(ge=0, le=50)] = 3
 
 
+class DrawnLineOptions(RoadPatchOptions):
+    """A straight white line across the patch, the worst one of a grid.
+
+    Attributes:
+        budget: up to the brightness of the lane paint, unless said otherwise.
+        direction: where the car shall go.
+        spacing_m: of the places where a line may begin and end.
+        line_width_m: of the line.
+        frames: over which steering is meant.
+    """
+
+    type: Literal["drawn_line"]
+    budget: Literal["custom", "published", "paint"] = "paint"
+    direction: Literal["left", "right"] = "left"
+    spacing_m: Annotated[float, Field(ge=0.1, le=10.0)] = 1.0
+    line_width_m: Annotated[float, Field(ge=0.01, le=2.0)] = 0.1
+    frames: Annotated[int, Field(ge=1, le=200)] = 10
+
+    @property
+    def iterations(self) -> int:
+        """How many lines are tried."""
+        return int(self.width_m / self.spacing_m) ** 2
+
+
+class SingleFrameOptions(RoadPatchOptions):
+    """A patch that is optimised for the first frame only.
+
+    Attributes:
+        budget: up to the brightness of the lane paint, unless said otherwise.
+        direction: where the car shall go.
+        iterations: of the optimiser.
+        variations: poses beside the nominal one.
+        learning_rate: as a share of what a cell may change.
+    """
+
+    type: Literal["single_frame"]
+    budget: Literal["custom", "published", "paint"] = "paint"
+    direction: Literal["left", "right"] = "left"
+    iterations: Annotated[int, Field(ge=1, le=100_000)] = 200
+    variations: Annotated[int, Field(ge=0, le=50)] = 8
+    learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 0.05
+
+
+class BlackBoxOptions(RoadPatchOptions):
+    """A patch that is searched for by queries alone.
+
+    Attributes:
+        budget: up to the brightness of the lane paint, unless said otherwise.
+        direction: where the car shall go.
+        objective: see `attacks.objectives`.
+        iterations: drives over a changed patch.
+        frames: how many frames from time zero count.
+    """
+
+    type: Literal["black_box"]
+    budget: Literal["custom", "published", "paint"] = "paint"
+    direction: Literal["left", "right"] = "left"
+    objective: Literal["steering", "lane_bending", "path_offset", "deviation"] = "steering"
+    iterations: Annotated[int, Field(ge=1, le=100_000)] = 400
+    frames: Annotated[int, Field(ge=2, le=200)] = 14
+
+
 class SavedPatchOptions(PatchOptions):
     """A patch that was made before.
 
@@ -151,6 +213,27 @@ DIRTY_ROAD = Plugin(
     "Dirty road patch, optimised in closed loop against the scenario's assistant",
     "scenarios.attack_factories:dirty_road",
     DirtyRoadOptions,
+    rehearsed=True,
+)
+DRAWN_LINE = Plugin(
+    "drawn_line",
+    "A straight white line, the worst one of a grid: a baseline",
+    "scenarios.attack_factories:drawn_line",
+    DrawnLineOptions,
+    rehearsed=True,
+)
+SINGLE_FRAME = Plugin(
+    "single_frame",
+    "A patch optimised for the first frame only: a baseline",
+    "scenarios.attack_factories:single_frame",
+    SingleFrameOptions,
+    rehearsed=True,
+)
+BLACK_BOX = Plugin(
+    "black_box",
+    "Dirty road patch by queries alone, for assistants without gradients",
+    "scenarios.attack_factories:black_box",
+    BlackBoxOptions,
     rehearsed=True,
 )
 SAVED_PATCH = Plugin(
