@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
+import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -51,8 +52,14 @@ def locate(name: str, known: Mapping[str, Path] | None = None, what: str = "scen
         InvalidInput: it means nothing.
     """
     path = Path(name)
-    if path.suffix.lower() in SUFFIXES or path.is_file():
-        if not path.is_file():
+    try:
+        is_file, is_folder = path.is_file(), path.is_dir()
+    except OSError as error:  # such as a name that no file system takes
+        raise InvalidInput(f"{_shown(name)}: cannot be looked for ({error.strerror})") from error
+    if path.suffix.lower() in SUFFIXES or is_file:
+        if is_folder:
+            raise InvalidInput(f"{name}: this is a folder, not a {what} file")
+        if not is_file:
             raise InvalidInput(f"{name}: there is no such file")
         return [path]
     known = dict(packaged() if known is None else known)
@@ -103,7 +110,7 @@ class Change:
         for depth, key in enumerate(keys):
             where = ".".join(keys[:depth]) or "the scenario"
             if isinstance(target, list):
-                if not key.isdigit() or int(key) >= len(target):
+                if not re.fullmatch("[0-9]{1,9}", key) or int(key) >= len(target):
                     raise InvalidInput(
                         f"{self.source}: {where} is a list of {len(target)}; '{key}' is none of its places"
                     )
@@ -178,6 +185,8 @@ def resolve(
                     f"{_at(path, document, place)}: {field}: there is no '{name}' in {folders} (name a folder with "
                     f"--maps or --data, or the place itself with --set {field}=...)"
                 )
+            if place == ("road", "path") and found.is_dir():
+                raise InvalidInput(f"{_at(path, document, place)}: road.path: {found} is a folder, not a map")
             holder[place[-1]] = str(found)
     return check(data, str(path), document)
 

@@ -7,6 +7,7 @@ dash patterns. The file's own polynomials are evaluated here for whole arrays, i
 from __future__ import annotations
 
 import math
+import re
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import pairwise
@@ -320,15 +321,15 @@ def _number(element: ElementTree.Element, key: str, where: str, default: float |
         value = math.nan
     if not abs(value) <= HUGE:
         raise InvalidInput(
-            f"{where}: {key} of <{element.tag}> is {text!r}, but must be a number of at most {HUGE:g}"
+            f"{where}: {key} of <{element.tag}> is {text[:40]!r}, but must be a number of at most {HUGE:g}"
         )
     return value
 
 
 def _integer(element: ElementTree.Element, key: str, where: str) -> int:
     text = element.get(key, "")
-    if not text.lstrip("-").isdecimal() or abs(int(text)) > 2**31 - 1:
+    if not re.fullmatch("-?[0-9]{1,10}", text) or abs(int(text)) > 2**31 - 1:
         raise InvalidInput(
-            f"{where}: {key} of <{element.tag}> is {text!r}, but the CARLA client needs an integer"
+            f"{where}: {key} of <{element.tag}> is {text[:40]!r}, but the CARLA client needs an integer"
         )
     return int(text)

@@ -201,6 +201,8 @@ CASES: dict[str, tuple[bytes, str]] = {
     "the middle lane": (on_map(lane="0"), "lane"),
     "beyond the road": (on_map(s="9999"), "s_m"),
     "before the road": (on_map(s="-1"), "road.s_m"),
+    "a map's lane with two signs": (on_map(path="signs.xodr"), "id of <lane> is '--1'"),
+    "a map's lane of 5000 digits": (on_map(path="digits.xodr"), "id of <lane> is '1111"),
     "a map's road that ends": (on_map(s="590"), "ends after"),
 }
 
@@ -212,6 +214,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text = opendrive_of("good", [Line(300.0)], LaneLayout.two_way())
     (path / "good.xodr").write_text(text)
     (path / "malformed.xodr").write_text(text[: len(text) // 2])
+    (path / "signs.xodr").write_text(text.replace('id="-1"', 'id="--1"'))
+    (path / "digits.xodr").write_text(text.replace('id="-1"', f'id="{"1" * 5000}"'))
     (path / "hollow.xodr").write_text("<OpenDRIVE><header/></OpenDRIVE>")
     (path / "picture.xodr").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
     return path
@@ -276,6 +280,8 @@ def test_all_faults_of_all_files_are_told_at_once(folder: Path, capsys: pytest.C
         ("a..b=3", "write it as field=value"),
         ("ego.wings=2", "ego.wings: there is no such field"),
         ("criteria.5.max=1", "none of its places"),
+        ("road.segments.².length_m=1", "none of its places"),
+        (f"criteria.{'9' * 5000}.max=1", "none of its places"),
         ("weather.fog_density=3", "weather is 'ClearNoon', which has no fields"),
         ("seed=[1", "--set seed"),
     ],
@@ -294,12 +300,20 @@ def test_bad_overrides_exit_two(
         ("benign/highway_strait", "did you mean 'benign/highway_straight'"),
         ("benighn/*", "groups are"),
         ("nowhere.yaml", "there is no such file"),
+        ("x" * 300, "cannot be looked for"),
+        ("x" * 300 + ".yaml", "cannot be looked for"),
         ("/", "no scenario file or packaged scenario"),
     ],
 )
 def test_unknown_scenarios_exit_two(capsys: pytest.CaptureFixture[str], name: str, expected: str) -> None:
     assert main(["run", name]) == 2
     assert expected in capsys.readouterr().err
+
+
+def test_a_folder_is_no_scenario(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "d.yaml").mkdir()
+    assert main(["validate", str(tmp_path / "d.yaml")]) == 2
+    assert "this is a folder, not a scenario file" in capsys.readouterr().err
 
 
 def test_numbers_are_read_as_yaml_1_2_has_them() -> None:
