@@ -141,7 +141,8 @@ def _read_batch(path: Path) -> Results:
     try:
         rows = []
         for entry in results["episodes"]:
-            folder = Store(path).find(path / entry["folder"])  # a copy of the figures alone has no runs
+            # a copy of the figures alone has no runs
+            folder = Store(path).find(path / entry["folder"]) if entry["metrics"] else None
             rows.append(
                 Row(
                     Labels(**entry["labels"]),
