@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from scenarios import road_schema as schema
 from scenarios.registry import plugin
 from scenarios.schema import Scenario
 from simulator.roads.export import opendrive_of
 from simulator.roads.layout import LaneLayout, Paint, Strip
 from simulator.roads.opendrive import load_opendrive
-from simulator.roads.road import Road
+from simulator.roads.road import LEAD_IN_M, STEP_M, Road
 from simulator.roads.segments import Arc, Clothoid, Line, Segment, build_road
 from simulator.world import InvalidInput
+
+NARROWEST_LANE_M, WIDEST_LANE_M = 1.8, 8.0
+"""A lane that is driven in is no narrower than a car and no wider than two lanes."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,26 @@ def road_of(scenario: Scenario) -> Road:
             f"ego.speed_mps ({course.speed_mps:g}) takes {needed_m:.1f} m; make it longer, or set "
             "on_road_end: stop"
         )
+    if not scenario.recorded:  # of a recorded road nobody may know how wide it is
+        _check_lane(course.road, needed_m)
     return course.road
+
+
+def _check_lane(road: Road, needed_m: float) -> None:
+    """Refuse a lane that no car drives in.
+
+    Raises:
+        InvalidInput: the ego lane is too narrow or too wide somewhere on the way.
+    """
+    end = 2 + int((LEAD_IN_M + min(needed_m, road.length_m)) / STEP_M)
+    way = slice(int(LEAD_IN_M / STEP_M), end)
+    width = road.ego_lane.left_m[way] - road.ego_lane.right_m[way]
+    unfit = np.flatnonzero(~((width >= NARROWEST_LANE_M) & (width <= WIDEST_LANE_M)))
+    if len(unfit):
+        raise InvalidInput(
+            f"road: the lane of the car is {width[unfit[0]]:g} m wide {unfit[0] * STEP_M:g} m after the start, but "
+            f"must be {NARROWEST_LANE_M:g} to {WIDEST_LANE_M:g} m wide all the way; choose another lane or place"
+        )
 
 
 def driven_m(scenario: Scenario, time_s: float) -> float:

@@ -6,6 +6,7 @@ does not matter here. It is therefore given only what says how lanes lie and con
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
@@ -119,5 +120,4 @@ def _has_lane(section: MapSection | None, text: str | None) -> bool:
 
 def _id(text: str | None) -> int:
     """A road's or lane's id; -2**31, which none has, where the text is not one."""
-    digits = (text or "").removeprefix("-")
-    return int(text or "") if digits.isdecimal() else -(2**31)
+    return int(text) if text and re.fullmatch("-?[0-9]{1,10}", text) else -(2**31)

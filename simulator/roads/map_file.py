@@ -23,6 +23,9 @@ from simulator.world import InvalidInput
 HUGE = 1e7
 """Numbers of a map beyond this are taken for a mistake."""
 
+LONGEST_ROAD_M = 100_000.0
+"""So are roads longer than this."""
+
 
 @dataclass(frozen=True)
 class MapMark:
@@ -173,8 +176,10 @@ def parse_map(text: str, name: str) -> tuple[ElementTree.Element, dict[int, MapR
 
 def _road(element: ElementTree.Element, where: str) -> MapRoad:
     length_m = _number(element, "length", where)
-    if length_m <= 0:
-        raise InvalidInput(f"{where}: length is {length_m}, but must be positive")
+    if not 0 < length_m <= LONGEST_ROAD_M:
+        raise InvalidInput(
+            f"{where}: length is {length_m:g}, but must be positive and at most {LONGEST_ROAD_M:g}"
+        )
     starts = [_number(item, "s", where) for item in element.iterfind("lanes/laneSection")]
     if not starts or starts[0] > 1e-3 or any(a >= b for a, b in pairwise([*starts, length_m])):
         raise InvalidInput(

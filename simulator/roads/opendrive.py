@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from simulator.roads.client_map import client_map
 from simulator.roads.corridor import LanePiece, assemble
-from simulator.roads.map_file import parse_map, read_text
+from simulator.roads.map_file import MapRoad, parse_map, read_text
 from simulator.roads.road import LEAD_IN_M, LEAD_OUT_M, Road
 from simulator.world import InvalidInput
 
@@ -116,12 +116,18 @@ class Network:
         return self._map.get_waypoint(carla.Location(x_m, -y_m, 0.0))
 
     def follow(
-        self, road_id: int, lane_id: int, s_m: float, ahead: bool = True, through_junctions: bool = False
+        self,
+        road_id: int,
+        lane_id: int,
+        s_m: float,
+        ahead: bool = True,
+        through_junctions: bool = False,
+        length_m: float = LONGEST_M,
     ) -> Iterator[LanePiece]:
         """The lane piece by piece from a place on, or back from it (each piece still runs the way of traffic).
 
         Ends where the lane does, at a junction unless told to go through (by the straightest way), where the map does
-        not connect, where a ring closes, and after ``LONGEST_M``.
+        not connect, where a ring closes, and with the piece that completes ``length_m``.
 
         Raises:
             InvalidInput: as ``start``.
@@ -129,7 +135,7 @@ class Network:
         waypoint = self.start(road_id, lane_id, s_m)
         seen: set[tuple[int, int, int]] = set()
         end: complex | None = None
-        left_m = LONGEST_M
+        left_m = length_m
         while left_m > 0:
             road, lane_id = self.roads[waypoint.road_id], waypoint.lane_id
             index = road.section_index(waypoint.s)
@@ -141,7 +147,7 @@ class Network:
             entry = entry if seen else s_m
             seen.add((road.road_id, index, lane_id))
             if abs(goal - entry) > BEYOND_M:
-                piece = LanePiece.between(road, index, lane_id, *sorted((entry, goal)))
+                piece = _sample(road, index, lane_id, entry, goal, left_m)
                 points = piece.centre(piece.s_m[[0, -1]])[0][:: 1 if ahead else -1]
                 if end is not None and abs(points[0] - end) > JUMP_M:
                     return
@@ -211,14 +217,14 @@ def load_opendrive(
     if not SHORTEST_M <= wanted <= LONGEST_M:
         raise InvalidInput(f"length_m is {length_m}, but must be between {SHORTEST_M:g} and {LONGEST_M:g}")
     name = f"{network.name} road {road_id} lane {lane_id} from s={s_m:g}"
-    ahead = list(_until(network.follow(road_id, lane_id, s_m, True, through_junctions), wanted + LEAD_OUT_M))
+    ahead = list(network.follow(road_id, lane_id, s_m, True, through_junctions, wanted + LEAD_OUT_M))
     found = sum(piece.length_m for piece in ahead)
     if found < SHORTEST_M:
         raise InvalidInput(
             f"{name}: the road ends after {found:.2f} m, at the end of the lane or at a junction; "
             f"start at least {SHORTEST_M:g} m before it"
         )
-    behind = list(_until(network.follow(road_id, lane_id, s_m, False, through_junctions), LEAD_IN_M))[::-1]
+    behind = list(network.follow(road_id, lane_id, s_m, False, through_junctions, LEAD_IN_M))[::-1]
     return assemble(name, behind, ahead, min(wanted, found), network.text)
 
 
@@ -264,13 +270,17 @@ def longest_stretch(
     return best
 
 
-def _until(pieces: Iterable[LanePiece], length_m: float) -> Iterator[LanePiece]:
-    """Pieces until they are long enough."""
-    for piece in pieces:
-        yield piece
-        length_m -= piece.length_m
-        if length_m <= 0:
-            return
+def _sample(
+    road: MapRoad, section: int, lane_id: int, entry_m: float, goal_m: float, wanted_m: float
+) -> LanePiece:
+    """A piece from where a lane is entered to the end of its section, or as far as is wanted of a much longer one."""
+    enough_m = 2.0 * wanted_m  # the road's reference line may well be longer than the lane
+    if abs(goal_m - entry_m) > enough_m:
+        near_m = entry_m + math.copysign(enough_m, goal_m - entry_m)
+        piece = LanePiece.between(road, section, lane_id, *sorted((entry_m, near_m)))
+        if piece.length_m >= wanted_m:
+            return piece
+    return LanePiece.between(road, section, lane_id, *sorted((entry_m, goal_m)))
 
 
 def _runs(flags: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -201,6 +202,20 @@ CASES: dict[str, tuple[bytes, str]] = {
     "the middle lane": (on_map(lane="0"), "lane"),
     "beyond the road": (on_map(s="9999"), "s_m"),
     "before the road": (on_map(s="-1"), "road.s_m"),
+    "a lane without width": (
+        on_map(path="width_0.xodr"),
+        "the lane of the car is 0 m wide 0 m after the start",
+    ),
+    "a lane of negative width": (on_map(path="width_-3.5.xodr"), "the lane of the car is -3.5 m wide"),
+    "a lane as wide as a continent": (on_map(path="width_9e6.xodr"), "the lane of the car is 9e+06 m wide"),
+    "a map's road as long as a continent": (on_map(path="long.xodr"), "length is 9e+06"),
+    "a strip for a lane": (
+        changed(
+            "weather",
+            "  layout: {type: strips, ego_lane: 0, strips: [{width_m: 1}], marks: [{}, {}]}\nweather",
+        ),
+        "the lane of the car is 1 m wide",
+    ),
     "a map's lane with two signs": (on_map(path="signs.xodr"), "id of <lane> is '--1'"),
     "a map's lane of 5000 digits": (on_map(path="digits.xodr"), "id of <lane> is '1111"),
     "a map's road that ends": (on_map(s="590"), "ends after"),
@@ -214,6 +229,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text = opendrive_of("good", [Line(300.0)], LaneLayout.two_way())
     (path / "good.xodr").write_text(text)
     (path / "malformed.xodr").write_text(text[: len(text) // 2])
+    for width in ("0", "-3.5", "9e6"):
+        (path / f"width_{width}.xodr").write_text(re.sub(r'(<width[^>]* a=")[^"]*"', rf'\g<1>{width}"', text))
+    (path / "long.xodr").write_text(re.sub(r'(<(?:road|geometry) [^>]*length=")[^"]*"', r'\g<1>9e6"', text))
     (path / "signs.xodr").write_text(text.replace('id="-1"', 'id="--1"'))
     (path / "digits.xodr").write_text(text.replace('id="-1"', f'id="{"1" * 5000}"'))
     (path / "hollow.xodr").write_text("<OpenDRIVE><header/></OpenDRIVE>")

@@ -169,6 +169,17 @@ def test_a_road_ends_at_a_junction_unless_told_to_go_on(crossing_map: str) -> No
     assert load_opendrive(network, 4, 1, 100.0, through_junctions=True).length_m == pytest.approx(220.0)
 
 
+def test_only_the_stretch_asked_for_is_sampled() -> None:
+    text = opendrive_of("far", [Line(50_000.0)], LaneLayout.two_way())
+    network = Network(text)
+    (piece,) = network.follow(1, -1, 1000.0, length_m=100.0)
+    assert len(piece.s_m) < 500
+    assert piece.length_m >= 100.0
+    road = load_opendrive(network, 1, -1, 1000.0, length_m=100.0)
+    assert road.length_m == 100.0
+    assert road.x_m[0] == pytest.approx(load_opendrive(network, 1, -1, 1000.0).x_m[0])
+
+
 def test_the_longest_stretch_ends_at_junctions_and_curves(crossing_map: str, chained_map: str) -> None:
     assert longest_stretch(crossing_map).length_m == pytest.approx(100.0)
     assert longest_stretch(chained_map).length_m == pytest.approx(150.9, abs=0.1)
