@@ -55,7 +55,8 @@ class EpisodeSpec:
     Attributes:
         clips: drives through the place.
         pairs: labelled pairs of frames a clip; it has one frame more.
-        dirt: largest change of brightness by things on the road that are no lane marks.
+        dirt: largest change of brightness by one stretch of dirt. Half of the places have one or two of them, which may
+            overlap; the wear of the road itself (cracks, stains) and shadows come on top everywhere.
     """
 
     clips: int = 8

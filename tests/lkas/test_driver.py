@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -9,10 +12,11 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from lkas.driver import DriverAssistant, load_driver
+from lkas.driver import WEIGHTS, DriverAssistant, load_driver
 from lkas.frames import pack_yuv
 from lkas.network import DriverNet
 from lkas.perception import Assistant, Decision
+from lkas.training import Recipe
 from simulator.world import GroundTruth, InvalidInput, Observation, VehicleState
 
 
@@ -134,3 +138,10 @@ def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
     for path in (damaged, foreign):
         with pytest.raises(InvalidInput, match=f"{path.name} does not hold a driver network"):
             load_driver(path)
+
+
+def test_the_shipped_driver_is_what_training_gives_by_default() -> None:
+    card = json.loads((WEIGHTS / "standard.json").read_text())
+    assert card["recipe"] == json.loads(json.dumps(asdict(Recipe())))
+    assert card["steps_done"] == Recipe().steps
+    assert card["sha256"] == hashlib.sha256((WEIGHTS / "standard.safetensors").read_bytes()).hexdigest()
