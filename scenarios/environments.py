@@ -68,7 +68,7 @@ def make_vector_env(
         )
     loaded = [_load(name) for name in names]
     chosen = [loaded[i % len(loaded)] for i in range(num_envs)]
-    numbered = [s.model_copy(update={"seed": s.seed + i}) for i, s in enumerate(chosen)]
+    numbered = [s.with_seed(s.seed + i) for i, s in enumerate(chosen)]
     first = numbered[0]
     for other in numbered[1:]:
         if (other.world, other.ego.vehicle, other.duration_s) != (

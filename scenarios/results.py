@@ -57,7 +57,7 @@ def drive(title: str, scenarios: Sequence[Scenario]) -> list[Outcome]:
 
 def seeded(scenario: Scenario, count: int) -> list[Scenario]:
     """A scenario with so many seeds."""
-    return [scenario.model_copy(update={"seed": scenario.seed + repetition}) for repetition in range(count)]
+    return [scenario.with_seed(scenario.seed + repetition) for repetition in range(count)]
 
 
 def benign(maps: Sequence[Path]) -> Table:

@@ -8,17 +8,31 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from scenarios.registry import Options, Slot, Strict, WorldOptions, find, plugin, plugins
 from scenarios.road_schema import OpenDriveRoad, RoadSpec
 from simulator.weather import PRESETS as WEATHERS
-from simulator.world import CAMERA_PERIOD_S
+from simulator.world import CAMERA_PERIOD_S, InvalidInput
 
 Percent = Annotated[float, Field(ge=0.0, le=100.0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+LARGEST_SEED = 2**32 - 1
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
+
+
+def _whole_periods(duration_s: float) -> float:
+    periods = round(duration_s / CAMERA_PERIOD_S)
+    if abs(duration_s - periods * CAMERA_PERIOD_S) > 1e-6:
+        raise ValueError(
+            f"must be a multiple of {CAMERA_PERIOD_S:g} s, the time between two frames, not {duration_s:g}; "
+            f"the nearest is {max(periods, 1) * CAMERA_PERIOD_S:g}"
+        )
+    return duration_s
+
+
+Duration = Annotated[float, Field(ge=CAMERA_PERIOD_S, le=600.0), AfterValidator(_whole_periods)]
 
 
 class WeatherSpec(Strict):
@@ -140,7 +154,7 @@ class Scenario(Strict):
     name: Annotated[str, Field(pattern=r"^[\w./-]{1,100}$")] = "unnamed"
     description: Annotated[str, Field(max_length=2000)] = ""
     seed: Seed = 0
-    duration_s: Annotated[float, Field(ge=CAMERA_PERIOD_S, le=600.0)]
+    duration_s: Duration
     on_road_end: Literal["refuse", "stop"] = "refuse"
     world: Annotated[WorldOptions, Slot("worlds")] = Field(default="embedded", validate_default=True)
     road: RoadSpec | None = None
@@ -161,6 +175,16 @@ class Scenario(Strict):
     def steps(self) -> int:
         """How many camera periods it lasts."""
         return round(self.duration_s / CAMERA_PERIOD_S)
+
+    def with_seed(self, seed: int) -> Self:
+        """The same scenario with another seed.
+
+        Raises:
+            InvalidInput: the seed is none.
+        """
+        if not 0 <= seed <= LARGEST_SEED:
+            raise InvalidInput(f"{self.name}: seed: give 0 to {LARGEST_SEED}, not {seed}")
+        return self.model_copy(update={"seed": seed})
 
     @property
     def recorded(self) -> bool:

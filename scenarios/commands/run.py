@@ -48,7 +48,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if not 1 <= arguments.seeds <= 1000:
         raise InvalidInput(f"--seeds {arguments.seeds}: give a number from 1 to 1000")
     scenarios = [
-        scenario.model_copy(update={"seed": scenario.seed + repetition})
+        scenario.with_seed(scenario.seed + repetition)
         for scenario in selection.chosen(arguments)
         for repetition in range(arguments.seeds)
     ]

@@ -117,6 +117,7 @@ CASES: dict[str, tuple[bytes, str]] = {
     "infinite": (changed("duration_s: 2.0", "duration_s: .inf"), "duration_s"),
     "overflow": (changed("duration_s: 2.0", "duration_s: 1e999"), "duration_s"),
     "negative duration": (changed("duration_s: 2.0", "duration_s: -2.0"), "duration_s"),
+    "between two frames": (changed("duration_s: 2.0", "duration_s: 0.08"), "the nearest is 0.1"),
     "a year": (changed("duration_s: 2.0", "duration_s: 31536000"), "duration_s"),
     "negative seed": (added("seed: -1"), "seed"),
     "huge seed": (added(f"seed: {10**30}"), "seed"),

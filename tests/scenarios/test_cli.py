@@ -85,6 +85,13 @@ def test_a_senseless_number_of_seeds_exits_two(capsys: pytest.CaptureFixture[str
     assert "--seeds" in capsys.readouterr().err
 
 
+def test_seeds_beyond_the_largest_exit_two(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    most = ["--seed", str(2**32 - 1), "--seeds", "3", "--out", str(tmp_path / "runs")]
+    assert main(["run", NAME, *SHORT, *most]) == 2
+    assert f"{NAME}: seed: give 0 to 4294967295, not 4294967296" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.parametrize("command", cli.COMMANDS)
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: str) -> None:
     assert main([command.replace("_", "-"), "--help"]) == 0
