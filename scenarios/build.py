@@ -11,6 +11,7 @@ from scenarios.schema import Scenario, WeatherSpec
 from simulator.embedded import OtherCar, Start
 from simulator.scene import Scene
 from simulator.surface.style import SurfaceStyle
+from simulator.tiny_physics import DELAY_S
 from simulator.vehicle import VehicleParameters, preset
 from simulator.weather import PRESETS, Weather
 from simulator.world import InvalidInput
@@ -56,12 +57,18 @@ def vehicle_of(scenario: Scenario) -> VehicleParameters:
     """The car that is driven.
 
     Raises:
-        InvalidInput: there is no such preset.
+        InvalidInput: there is no such preset, or the world leaves no room for a plant.
     """
     try:
-        return preset(scenario.ego.vehicle)
+        vehicle = preset(scenario.ego.vehicle)
     except InvalidInput as error:
         raise InvalidInput(f"ego.{error}") from error
+    if scenario.ego.plant is None:
+        return vehicle
+    if not scenario.world.takes_plant:
+        raise InvalidInput(f"ego.plant: world '{scenario.world.type}' moves the car by itself; leave this out")
+    # as openpilot's port of a car says how late it is
+    return replace(vehicle, predicted_delay_s=DELAY_S)
 
 
 def fingerprints(scenario: Scenario) -> list[str]:

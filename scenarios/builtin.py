@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,8 @@ from scenarios.store import file_hash
 
 class EmbeddedOptions(WorldOptions):
     """The embedded world."""
+
+    takes_plant: ClassVar[bool] = True
 
     type: Literal["embedded"]
 

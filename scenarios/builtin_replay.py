@@ -103,6 +103,7 @@ class ReplayOptions(WorldOptions):
         beyond_trust: what happens where they no longer are: the run is refused (exit code 2), or ends there.
     """
 
+    takes_plant: ClassVar[bool] = True
     files: ClassVar[tuple[str, ...]] = ("source.path", "source.footage")
 
     type: Literal["replay"]

@@ -71,13 +71,14 @@ def make_vector_env(
     numbered = [s.with_seed(s.seed + i) for i, s in enumerate(chosen)]
     first = numbered[0]
     for other in numbered[1:]:
-        if (other.world, other.ego.vehicle, other.duration_s) != (
+        if (other.world, other.ego.vehicle, other.ego.plant, other.duration_s) != (
             first.world,
             first.ego.vehicle,
+            first.ego.plant,
             first.duration_s,
         ):
             raise InvalidInput(
-                f"scenario: {other.name} and {first.name} differ in world, ego.vehicle or duration_s, and cannot be "
+                f"scenario: {other.name} and {first.name} differ in world, car or duration_s, and cannot be "
                 "stepped as one batch"
             )
     return LaneKeepingVectorEnv(**_parts(numbered, render_mode))
@@ -100,7 +101,8 @@ def _parts(scenarios: Sequence[Scenario], render_mode: str | None) -> dict[str, 
         roads = [scene.road for scene in scenes]
         spectator = Spectator(CAMERAS[SHOWN_CAMERA], roads, AssistantsEyes(assistant))
     vehicle = vehicle_of(first)
-    setting = Setting(scenes, [start_of(scenario) for scenario in scenarios], vehicle, tuple(cameras))
+    starts = [start_of(scenario) for scenario in scenarios]
+    setting = Setting(scenes, starts, vehicle, tuple(cameras), plant=first.ego.plant)
     world = plugin("worlds", first.world.type).load()(first.world, setting)
     task = LaneKeepingTask(vehicle, first.duration_s)
     return {"world": world, "task": task, "render_mode": render_mode, "spectator": spectator}

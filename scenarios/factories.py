@@ -19,11 +19,13 @@ from scenarios.builtin_defenses import (
     JpegOptions,
     MedianBlurOptions,
 )
+from scenarios.schema import TinyPhysicsSpec
 from simulator.camera import CAMERAS
 from simulator.embedded import EmbeddedWorld, Start
 from simulator.scene import Scene
 from simulator.surface.layer import SurfaceLayer
-from simulator.vehicle import VehicleParameters
+from simulator.tiny_physics import LearnedVehicle, TinyPhysics
+from simulator.vehicle import Vehicle, VehicleParameters
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Setting:
         vehicle: the same for all.
         cameras: names of the cameras that somebody looks through.
         layers: what attacks have put on the roads.
+        plant: what moves the cars in place of a bicycle model, if anything does.
     """
 
     scenes: Sequence[Scene]
@@ -43,13 +46,25 @@ class Setting:
     vehicle: VehicleParameters
     cameras: Sequence[str]
     layers: Sequence[SurfaceLayer] = ()
+    plant: TinyPhysicsSpec | None = None
+
+    def moving(self, latency_s: float) -> Vehicle:
+        """The car that moves."""
+        if self.plant is None:
+            return Vehicle(self.vehicle, latency_s)
+        seeds = [scene.seed for scene in self.scenes] if self.plant.sampled else None
+        return LearnedVehicle(TinyPhysics(self.plant.path), self.vehicle, latency_s, seeds)
 
 
 def embedded(options: EmbeddedOptions, setting: Setting) -> EmbeddedWorld:
     """The embedded world."""
     cameras = [CAMERAS[name] for name in setting.cameras]
     return EmbeddedWorld(
-        setting.scenes, setting.starts, setting.vehicle, cameras, options.latency_s, layers=setting.layers
+        setting.scenes,
+        setting.starts,
+        setting.moving(options.latency_s),
+        cameras,
+        layers=setting.layers,
     )
 
 

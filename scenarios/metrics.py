@@ -136,6 +136,11 @@ def wheels_over_mark(recording: Recording) -> NDArray[np.bool_]:
     return np.asarray(~inside)
 
 
+def lane_known(recording: Recording) -> bool:
+    """Whether anybody knows where the lane's borders are; of a recorded road perhaps nobody does."""
+    return bool(np.isfinite(recording["truth/lane_left_m"]).any())
+
+
 def _first_s(recording: Recording, channel: str, happened: NDArray[np.bool_]) -> float:
     """Time of the first instant at which something is so; inf if never."""
     time_s = recording.channels[channel].time_s
@@ -146,12 +151,16 @@ def _first_s(recording: Recording, channel: str, happened: NDArray[np.bool_]) ->
 @metric("s", *WHEELS)
 def time_to_lane_departure(recording: Recording) -> float:
     """When a wheel of a 2.13 m wide car is over the mark for the first time."""
+    if not lane_known(recording):
+        return math.nan
     return _first_s(recording, "truth/offset_m", wheels_over_mark(recording))
 
 
 @metric("1", *WHEELS)
 def lane_departure(recording: Recording) -> float:
     """Whether a wheel ever is over the mark."""
+    if not lane_known(recording):
+        return math.nan
     return float(wheels_over_mark(recording).any())
 
 

@@ -58,7 +58,10 @@ class WorldOptions(Options):
 
     Attributes:
         latency_s: time between a frame and the command that is based on it, in whole steps of the vehicle (10 ms).
+        takes_plant: whether it can move the car by another model than its own.
     """
+
+    takes_plant: ClassVar[bool] = False
 
     latency_s: Annotated[float, Field(ge=0.0, le=1.0, multiple_of=0.01)] = 0.0
 

@@ -35,7 +35,7 @@ def replay(options: ReplayOptions, setting: Setting) -> ReplayWorld:
     return ReplayWorld(
         drive,
         [CAMERAS[name] for name in setting.cameras],
-        vehicle=setting.vehicle,
+        vehicle=setting.moving(options.latency_s),
         lane_m=_lane_m(options),
         layers=setting.layers,
         offset_m=start.offset_m,
@@ -44,7 +44,6 @@ def replay(options: ReplayOptions, setting: Setting) -> ReplayWorld:
         near_field=NearField(**options.near_field.model_dump()),
         trust=Trust(**options.trust.model_dump()),
         refuse=options.beyond_trust == "refuse",
-        latency_s=options.latency_s,
     )
 
 

@@ -146,7 +146,8 @@ def batches(scenarios: Sequence[Scenario]) -> list[list[int]]:
         alike = scenario.model_dump(
             mode="json", include={"duration_s", "world", "assistant", "attack", "defenses", "record"}
         )
-        groups.setdefault(content_hash([alike, scenario.ego.vehicle]), []).append(index)
+        plant = scenario.ego.plant and scenario.ego.plant.model_dump(mode="json")
+        groups.setdefault(content_hash([alike, scenario.ego.vehicle, plant]), []).append(index)
     result = []
     for indices in groups.values():
         size = min(plugin("worlds", scenarios[indices[0]].world.type).max_batch, LARGEST_BATCH)
@@ -177,7 +178,8 @@ def run_batch(
     attacked = time.perf_counter()
     patches = appearance(scenarios, attacks)
     starts = [start_of(scenario) for scenario in scenarios]
-    setting = Setting(scenes, starts, vehicle_of(first), tuple(cameras), patches.at(0) if patches else [])
+    layers = patches.at(0) if patches else []
+    setting = Setting(scenes, starts, vehicle_of(first), tuple(cameras), layers, first.ego.plant)
     world: World = plugin("worlds", first.world.type).load()(first.world, setting)
     built = time.perf_counter()
     try:

@@ -6,7 +6,7 @@ defenses) is named by ``type:`` and checked against the options of whoever regis
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -79,17 +79,34 @@ class SurfaceSpec(Strict):
     skyline: Literal["trees", "hills", "city", "plain"] = "trees"
 
 
+class TinyPhysicsSpec(Options):
+    """TinyPhysics, a learned car of comma.ai, in place of a bicycle model; needs the extra ``openpilot``.
+
+    Attributes:
+        path: of ``tinyphysics.onnx``.
+        sampled: draw every step from what the network thinks likely (with the scenario's seed), as its authors do,
+            instead of taking the expectation.
+    """
+
+    files: ClassVar[tuple[str, ...]] = ("path",)
+
+    type: Literal["tiny_physics"]
+    path: Annotated[str, Field(min_length=1, max_length=4096)]
+    sampled: bool = False
+
+
 class EgoSpec(Strict):
     """The car that is driven: how fast it cruises, and how it starts relative to its lane.
 
     In a recorded place it starts relative to where the recorded car was, and has no speed of its own where that was
-    recorded, too.
+    recorded, too. It moves by a bicycle model unless there is a ``plant``; what assistants believe is ``vehicle``.
     """
 
     speed_mps: Annotated[float, Field(gt=0.0, le=60.0)] | None = None
     offset_m: Annotated[float, Field(ge=-2.0, le=2.0)] = 0.0
     heading_rad: Annotated[float, Field(ge=-0.5, le=0.5)] = 0.0
     vehicle: str = "openpilot_0_6"
+    plant: TinyPhysicsSpec | None = None
 
 
 class CarSpec(Strict):
@@ -195,7 +212,9 @@ class Scenario(Strict):
     def named_files(self) -> list[tuple[str, ...]]:
         """Where in the scenario files or folders of the user's are named."""
         road = [("road", "path")] if isinstance(self.road, OpenDriveRoad) else []
-        return road + [("world", *name.split(".")) for name in self.world.files]
+        plant = () if self.ego.plant is None else self.ego.plant.files
+        world = [("world", *name.split(".")) for name in self.world.files]
+        return road + world + [("ego", "plant", *name.split(".")) for name in plant]
 
     @model_validator(mode="after")
     def _has_one_place(self) -> Self:
