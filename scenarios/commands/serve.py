@@ -48,7 +48,10 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--maps", type=Path, metavar="FOLDER", help="folder with OpenDRIVE maps (.xodr)")
     parser.add_argument(
-        "--map", metavar="NAME", help="the first map, such as Town01 (default: a straight country road)"
+        "--map",
+        metavar="NAME",
+        default="Straight",
+        help="the first map, such as Town01 (default: a straight country road)",
     )
     parser.add_argument("--quiet", action="store_true", help="report errors only")
     parser.set_defaults(execute=execute)

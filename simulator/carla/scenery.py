@@ -44,6 +44,9 @@ RENEWED_M = 90.0
 NEEDED_BEHIND_M, NEEDED_BEYOND_M = 30.0, 80.0
 """How much of a corridor is painted before its start and beyond its end."""
 
+NAMED_EVERY_M = 10.0
+"""Lanes shorter than this may go without a name."""
+
 WIDEST_OFFSET_M = 12.0
 STEEPEST_RAD = math.radians(60.0)
 
@@ -180,8 +183,7 @@ class Scenery:
         decals = [decal.name for decal in self.hint.decals] if self.hint else []
         lanes = {
             f"Road_{waypoint.road_id}_Lane_{waypoint.lane_id}"
-            for pair in self._town.client.get_topology()
-            for waypoint in pair[:1]
+            for waypoint in self._town.client.generate_waypoints(NAMED_EVERY_M)
         }
         return [*decals, *sorted(lanes)]
 

@@ -24,7 +24,7 @@ from simulator.carla.rpc import Connection, Dispatcher, Refusal
 from simulator.carla.sensors.device import Sensor
 from simulator.carla.settings import Settings
 from simulator.carla.streaming import Reader, Streams
-from simulator.carla.town import SENT_NAME, MapFolder, Town, straight_road
+from simulator.carla.town import SENT_NAME, STRAIGHT, MapFolder, Town
 from simulator.world import InfrastructureError, InvalidInput
 
 LOG = logging.getLogger(__name__)
@@ -73,13 +73,13 @@ class Server:
         recording_refused: nobody can record here.
     """
 
-    def __init__(self, options: Options, maps: MapFolder, first_map: str | None = None) -> None:
+    def __init__(self, options: Options, maps: MapFolder, first_map: str = STRAIGHT) -> None:
         """Load the first map.
 
         Args:
             options: addresses and version.
             maps: what can be loaded.
-            first_map: one of these; None for a straight country road.
+            first_map: one of these.
 
         Raises:
             InvalidInput: the version or the map is not known.
@@ -97,8 +97,8 @@ class Server:
         self._last_step_s = time.monotonic()
         observer = self.streams.open()
         assert observer == WORLD_OBSERVER
-        name, text = ("Straight", straight_road()) if first_map is None else maps.read(first_map)
-        self.episode = Episode(1, Town(name, text), self.streams, self.library, self.layout)
+        first = Town(*maps.read(first_map))
+        self.episode = Episode(1, first, self.streams, self.library, self.layout)
         for group in (world, actors, vehicles, lights, batch, services):
             group.register(self.dispatcher, self)
 
@@ -164,12 +164,17 @@ class Server:
         """What ``tick_cue`` asks for: the frame that is made by it, or that comes next by itself."""
         if not self.settings.synchronous:
             return self.frame + 1
+        if self.streams.awaited:
+            return self._tick_later()
         self.step(self.settings.step_s or ASYNCHRONOUS_PERIOD_S)
-        if self.streams.settled:
-            return self.frame
-        return self._tick_later(self.frame)
+        return self.frame if self.streams.settled else self._settle(self.frame)
 
-    async def _tick_later(self, frame: int) -> int:
+    async def _tick_later(self) -> int:
+        await self.streams.arrivals()
+        self.step(self.settings.step_s or ASYNCHRONOUS_PERIOD_S)
+        return await self._settle(self.frame)
+
+    async def _settle(self, frame: int) -> int:
         await self.streams.settle()
         return frame
 

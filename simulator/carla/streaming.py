@@ -8,8 +8,10 @@ bytes that a client gets by RPC.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import struct
+import time
 
 LOG = logging.getLogger(__name__)
 
@@ -20,6 +22,9 @@ LENGTH = struct.Struct("<I")
 
 MOST_UNREAD = 4 * 2**20
 """Bytes that a reader may be behind before it counts as slow."""
+
+ARRIVAL_S = 1.0
+"""How long a synchronous world waits for a subscriber who has asked for a token and not connected yet."""
 
 PATIENCE_S = 10.0
 """How long a synchronous world waits for a slow reader before it drops it."""
@@ -93,6 +98,8 @@ class Streams:
         self.connections: set[Reader] = set()
         self._subscribers: dict[int, set[Reader]] = {}
         self._next = 1
+        self._expected: dict[int, tuple[int, float]] = {}
+        self._arrival = asyncio.Event()
 
     def open(self) -> int:
         """A new stream's number."""
@@ -113,6 +120,28 @@ class Streams:
         """What a client needs to subscribe."""
         return TOKEN.pack(number, self.port, 1, 0)
 
+    def expect(self, number: int) -> None:
+        """Somebody has asked for a token and will connect in a moment."""
+        self._expected[number] = self._expected.get(number, (0, 0.0))[0] + 1, time.monotonic() + ARRIVAL_S
+
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody is about to connect."""
+        now_s = time.monotonic()
+        self._expected = {
+            number: (count, until_s)
+            for number, (count, until_s) in self._expected.items()
+            if count > 0 and until_s > now_s and number in self._subscribers
+        }
+        return bool(self._expected)
+
+    async def arrivals(self) -> None:
+        """Wait for those who are about to connect, so that they miss no frame of a synchronous world."""
+        while self.awaited:
+            self._arrival.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._arrival.wait(), ARRIVAL_S / 10)
+
     def subscribe(self, reader: Reader) -> bool:
         """Let a reader have a stream; False if there is none of its number."""
         assert reader.stream is not None
@@ -120,6 +149,9 @@ class Streams:
         if subscribers is None:
             return False
         subscribers.add(reader)
+        count, until_s = self._expected.get(reader.stream, (0, 0.0))
+        self._expected[reader.stream] = max(count - 1, 0), until_s
+        self._arrival.set()
         return True
 
     def forget(self, reader: Reader) -> None:

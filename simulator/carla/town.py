@@ -25,6 +25,9 @@ PREFIX = "Carla/Maps/"
 SENT_NAME = "OpenDriveMap"
 """The name of a map that a client has sent."""
 
+STRAIGHT = "Straight"
+"""The name of the map that every server has."""
+
 SPAWN_SPACING_M = 20.0
 SPAWN_HEIGHT_M = 0.3
 
@@ -105,13 +108,13 @@ class Town:
 
 
 class MapFolder:
-    """The maps that a server offers: every ``.xodr`` file of a folder."""
+    """The maps that a server offers: every ``.xodr`` file of a folder, and a straight country road."""
 
     def __init__(self, folder: Path | None) -> None:
         """Look for maps.
 
         Args:
-            folder: where; None for no maps but those that clients send.
+            folder: where; None for the straight road alone.
 
         Raises:
             InvalidInput: there is no such folder.
@@ -126,7 +129,7 @@ class MapFolder:
     @property
     def names(self) -> list[str]:
         """Names without prefix."""
-        return list(self._files)
+        return [*self._files, STRAIGHT]
 
     def read(self, name: str) -> tuple[str, str]:
         """Name without prefix and text of a map.
@@ -139,7 +142,9 @@ class MapFolder:
         for candidate in (short, short.removesuffix("_Opt")):
             if candidate in self._files:
                 return short, read_text(self._files[candidate])[0]
-        raise InvalidInput(f"map {name!r} is not there; there are: {', '.join(self._files) or 'none'}")
+        if short == STRAIGHT:
+            return short, straight_road()
+        raise InvalidInput(f"map {name!r} is not there; there are: {', '.join(self.names)}")
 
 
 def _origin(text: str) -> tuple[float, float]:

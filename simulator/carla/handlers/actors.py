@@ -177,6 +177,7 @@ class ActorCalls:
         """What it takes to read a stream."""
         if stream not in self._server.streams:
             raise Refusal(f"there is no stream {stream}")
+        self._server.streams.expect(stream)
         return [self._server.streams.token(stream)]
 
     def walk(self, number: int, control: list[Any]) -> None:

@@ -1,4 +1,4 @@
-"""Calls about what stands beside the world: Traffic Managers, which run in clients, and a recorder, which is missing."""
+"""Calls about what stands beside the world: Traffic Managers, which run in clients, and no recorder."""
 
 from __future__ import annotations
 

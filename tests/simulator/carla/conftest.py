@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -75,3 +76,39 @@ def town_port(data: Path) -> Iterator[int]:
     """A server with Town01."""
     with serving("--maps", str(data / "opendrive"), "--map", "Town01") as (_, port, _):
         yield port
+
+
+@pytest.fixture(scope="session")
+def chained_map() -> str:
+    """Road 1 (100 m, straight) goes over into road 2 (50 m, a left curve of radius 80 m)."""
+    lanes = (
+        '<lanes><laneSection s="0"><center><lane id="0" type="none" level="false"><roadMark sOffset="0" type="solid" '
+        'color="yellow" width="0.15"/></lane></center><right><lane id="-1" type="driving" level="false"><link>{link}'
+        '</link><width sOffset="0" a="3" b="0" c="0" d="0"/><roadMark sOffset="0" type="broken" color="white" '
+        'width="0.15"/></lane></right></laneSection></lanes>'
+    )
+    return (
+        '<OpenDRIVE><header revMajor="1" revMinor="4"><geoReference>+proj=tmerc +lat_0=48 +lon_0=11</geoReference>'
+        '</header><road name="" id="1" length="100" junction="-1"><link><successor elementType="road" elementId="2" '
+        'contactPoint="start"/></link><planView><geometry s="0" x="0" y="0" hdg="0" length="100"><line/></geometry>'
+        f"</planView>{lanes.format(link='<successor id=' + chr(34) + '-1' + chr(34) + '/>')}</road>"
+        '<road name="" id="2" length="50" junction="-1"><link><predecessor elementType="road" elementId="1" '
+        'contactPoint="end"/></link><planView><geometry s="0" x="100" y="0" hdg="0" length="50">'
+        '<arc curvature="0.0125"/></geometry></planView>'
+        f"{lanes.format(link='<predecessor id=' + chr(34) + '-1' + chr(34) + '/>')}</road></OpenDRIVE>"
+    )
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What tests need that start servers of their own."""
+
+    serving: Callable[..., AbstractContextManager[tuple[subprocess.Popen[str], int, int]]] = serving
+    connect: Callable[..., Any] = connect
+    synchronise: Callable[..., None] = synchronise
+
+
+@pytest.fixture(scope="session")
+def tools() -> Tools:
+    """They cannot be imported: test folders are no packages."""
+    return Tools()

@@ -130,3 +130,18 @@ def test_a_reader_that_never_reads_is_dropped(monkeypatch: Any) -> None:
         return streams.settled
 
     assert _with_streams(work)
+
+
+def test_whoever_has_asked_for_a_token_is_waited_for() -> None:
+    async def work(streams: Streams) -> tuple[bool, bool]:
+        number = streams.open()
+        streams.expect(number)
+        before = streams.awaited
+        waiting = asyncio.create_task(streams.arrivals())
+        _, writer = await _subscribe(streams, number)
+        await asyncio.wait_for(waiting, 5)
+        wanted = streams.wanted(number)
+        writer.close()
+        return before, wanted
+
+    assert _with_streams(work) == (True, True)
