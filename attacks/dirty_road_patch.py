@@ -190,7 +190,11 @@ class Search:
             loss.backward()
             self.note(attempt, index, cells.detach(), rollout, float(loss.detach()))
             self.target.progress(1)
-            if frames == self.attack.frames and attempt.best_score < self.attack.done_at:
+            if (
+                self.attack.objective == "steering"
+                and frames == self.attack.frames
+                and attempt.best_score < self.attack.done_at
+            ):
                 self.target.progress(last - iteration - 1)
                 break
             attempt.optimiser.step()

@@ -93,7 +93,7 @@ class RoadPatch:
         return np.asarray((grey * _GREYS).round(), np.uint16)
 
 
-def _cells(image: NDArray[np.integer[Any]], whole: int, road_brightness: float) -> Tensor:
+def _cells(image: NDArray[Any], whole: int, road_brightness: float) -> Tensor:
     return torch.from_numpy((image.astype(np.float64) / whole - road_brightness).astype(np.float32))
 
 

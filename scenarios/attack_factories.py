@@ -29,9 +29,9 @@ BUDGET_FIELDS = ("darker", "brighter", "ceiling", "area_share")
 def threat_of(options: RoadPatchOptions) -> RoadPatchThreat:
     """What the options allow."""
     names = ("length_m", "width_m", "cell_m", "ahead_m", "lateral_m", "keep_marks", "shades", "blur_m")
-    given = {name: getattr(options, name) for name in (*names, "road_brightness")}
+    given: dict[str, Any] = {name: getattr(options, name) for name in (*names, "road_brightness")}
     budget = BUDGETS.get(options.budget) or {name: getattr(options, name) for name in BUDGET_FIELDS}
-    return RoadPatchThreat(**given, **budget)
+    return RoadPatchThreat(**given | dict(budget))
 
 
 def random_dirt(options: RandomDirtOptions) -> tuple[RandomDirt, RoadPatchThreat]:

@@ -29,7 +29,7 @@ THREAT = RoadPatchThreat(
 
 
 def attack(**changes: Any) -> DirtyRoadPatch:
-    return DirtyRoadPatch(**{"iterations": 8, "frames": 4, "first_frames": 2, "variations": 0, **changes})
+    return DirtyRoadPatch(**{"iterations": 6, "frames": 4, "first_frames": 2, "variations": 0, **changes})
 
 
 def run(target: RoadTarget, seed: int = 0, **changes: Any) -> AttackResult:
@@ -49,7 +49,7 @@ def moved_m(target: RoadTarget, result: AttackResult) -> float:
 def test_the_car_goes_where_it_shall(target: RoadTarget, direction: str, coupling: str) -> None:
     result = run(target, direction=direction, coupling=coupling)
     sign = 1 if direction == "left" else -1
-    assert sign * moved_m(target, result) > 0.01
+    assert sign * moved_m(target, result) > 0.005
     half = result.patch.cells.shape[1] // 2
     left, right = result.patch.cells[:, :half].mean(), result.patch.cells[:, half:].mean()
     assert sign * float(left - right) > 0.05
@@ -58,7 +58,7 @@ def test_the_car_goes_where_it_shall(target: RoadTarget, direction: str, couplin
 @pytest.mark.parametrize("objective", sorted(OBJECTIVES))
 def test_every_objective_moves_it(target: RoadTarget, objective: str) -> None:
     result = run(target, objective=objective, coupling="unrolled", iterations=5)
-    assert moved_m(target, result) > 0.005
+    assert moved_m(target, result) > 0.003
     assert result.history["loss"][-1] < result.history["loss"][0]
 
 
