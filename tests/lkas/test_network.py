@@ -96,6 +96,23 @@ def test_batch_and_alone_agree(network: DriverNet, frames: Tensor, hidden: Tenso
     torch.testing.assert_close(alone, together, rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_looking_in_company_rounds_as_looking_alone(
+    network: DriverNet, size: int, generator: torch.Generator
+) -> None:
+    fused = fuse(network)
+    before, now = (
+        (255 * torch.rand(5, 6, 112, 256, generator=generator)).contiguous(memory_format=torch.channels_last)
+        for _ in range(2)
+    )
+    hidden = torch.rand(5, network.hidden_size, generator=generator)
+    all_at_once = fused.look(before, now, hidden)
+    some = fused.look(before[:size], now[:size], hidden[:size])
+    for one, other in zip(some, all_at_once, strict=True):
+        # to the bit on the processors that this was written for; elsewhere closer than plain batches are
+        torch.testing.assert_close(one, other[:size], rtol=1e-6, atol=2e-6)
+
+
 @pytest.mark.parametrize("driving", [False, True])
 def test_gradients_reach_frames_and_memory(
     network: DriverNet, frames: Tensor, hidden: Tensor, driving: bool

@@ -72,9 +72,6 @@ def test_twice_the_same_pictures() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    reason="a network rounds otherwise in a batch: up to 9e-4 m apart after 10 s", raises=AssertionError
-)
 def test_the_trained_driver_drives_the_same_in_a_batch_of_eight() -> None:
     long = {
         "type": "segments",
