@@ -76,9 +76,14 @@ class Died(Exception):
 
 
 class Worker:
-    """Runs one episode at a time; ``close`` ends its process."""
+    """Runs one episode at a time; ``close`` ends its process.
 
-    def __init__(self) -> None:
+    Args:
+        program: the module that the process runs, which speaks as `scenarios.episode_process` does.
+    """
+
+    def __init__(self, program: str = "scenarios.episode_process") -> None:
+        self._program = program
         self._process: subprocess.Popen[str] | None = None
         self._answers: SimpleQueue[str] = SimpleQueue()
         self._printed: IO[bytes] | None = None
@@ -157,7 +162,7 @@ class Worker:
         self._served, self._threads = 0, threads
         counts = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "scenarios.episode_process"],
+            [sys.executable, "-P", "-m", self._program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._printed,
