@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import operator
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -132,11 +132,24 @@ def run(
     Returns:
         One outcome each, in the same order.
     """
-    outcomes: dict[int, Outcome] = {}
+    outcomes = dict(run_all(scenarios, progress, attacking, store))
+    return [outcomes[index] for index in range(len(scenarios))]
+
+
+def run_all(
+    scenarios: Sequence[Scenario],
+    progress: Callable[[int], None] = unwatched,
+    attacking: Callable[[int], None] = unwatched,
+    store: Store | None = None,
+) -> Iterator[tuple[int, Outcome]]:
+    """Like ``run``, but every outcome is handed over as soon as it is there, so that nobody has to hold them all.
+
+    Yields:
+        The index of a scenario and its outcome; what was driven together comes together.
+    """
     for indices in batches(scenarios):
         batch = [scenarios[index] for index in indices]
-        outcomes.update(zip(indices, run_batch(batch, progress, attacking, store), strict=True))
-    return [outcomes[index] for index in range(len(scenarios))]
+        yield from zip(indices, run_batch(batch, progress, attacking, store), strict=True)
 
 
 def batches(scenarios: Sequence[Scenario]) -> list[list[int]]:

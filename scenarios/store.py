@@ -92,6 +92,21 @@ class Store:
 
     root: Path
 
+    def prepare(self) -> None:
+        """Make the folder, and see whether it can be written to: before the work, not after it.
+
+        Raises:
+            InvalidInput: it cannot.
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.root):
+                pass
+        except OSError as error:
+            raise InvalidInput(
+                f"{self.root}: cannot be written to ({error.strerror}); name another folder"
+            ) from error
+
     def place(self, label: str, digest: str, kind: str = "") -> Path:
         """Where the run (or artifact of that kind) with that label, for people, and that hash is, or would be."""
         safe = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in label).strip(".")[

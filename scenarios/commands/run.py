@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,9 @@ from scenarios.commands.output import print_json, print_table, progress_bar
 from simulator.world import InvalidInput
 
 if TYPE_CHECKING:
-    from scenarios.runner import Judgement, Outcome
-    from scenarios.schema import Criterion
+    from scenarios.metrics import MetricValue
+    from scenarios.runner import Judgement
+    from scenarios.schema import Criterion, Scenario
 
 SUMMARY = {
     "lateral_offset_p99": "offset p99",
@@ -23,6 +25,31 @@ SUMMARY = {
     "collision": "collision",
 }
 """What is shown of each of several runs; ``metrics.json`` has everything."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A run that was driven and saved, without its recording.
+
+    Attributes:
+        scenario: as it was run.
+        met: whether every criterion was met that is not optional.
+        metrics: by name.
+        judgements: one for every criterion.
+        timing: of the batch that it was in.
+        duration_s: that was driven.
+        folder: where it is.
+        report: as in ``metrics.json``.
+    """
+
+    scenario: Scenario
+    met: bool
+    metrics: dict[str, MetricValue]
+    judgements: tuple[Judgement, ...]
+    timing: dict[str, float]
+    duration_s: float
+    folder: str
+    report: dict[str, Any]
 
 
 def add_parser(subparsers: Any) -> None:
@@ -52,66 +79,73 @@ def execute(arguments: argparse.Namespace) -> int:
         for scenario in selection.chosen(arguments)
         for repetition in range(arguments.seeds)
     ]
-    from scenarios.runner import run
+    from scenarios.runner import run_all
     from scenarios.store import Store
 
     store = Store(arguments.out)
+    store.prepare()
+    saved: dict[int, Saved] = {}
     iterations = sum(getattr(scenario.attack, "iterations", 0) for scenario in scenarios)
     steps = sum(scenario.steps for scenario in scenarios)
     with progress_bar("optimising and driving" if iterations else "driving", iterations + steps) as advance:
-        outcomes = run(scenarios, advance, advance, store)
-    folders = [outcome.save(store) for outcome in outcomes]
-    met = all(outcome.met for outcome in outcomes)
+        for index, outcome in run_all(scenarios, advance, advance, store):
+            saved[index] = Saved(
+                outcome.scenario,
+                outcome.met,
+                outcome.metrics,
+                outcome.judgements,
+                outcome.timing,
+                outcome.recording.duration_s,
+                outcome.save(store),
+                outcome.to_json(),
+            )
+    runs = [saved[index] for index in range(len(scenarios))]
+    met = all(run.met for run in runs)
     if arguments.json:
-        runs = [
-            {**outcome.to_json(), "folder": folder, "timing": outcome.timing}
-            for outcome, folder in zip(outcomes, folders, strict=True)
-        ]
-        print_json({"met": met, "runs": runs})
-    elif len(outcomes) == 1:
-        show_one(outcomes[0], folders[0])
+        entries = [{**run.report, "folder": run.folder, "timing": run.timing} for run in runs]
+        print_json({"met": met, "runs": entries})
+    elif len(runs) == 1:
+        show_one(runs[0])
     else:
-        show_many(outcomes)
+        show_many(runs)
         print(f"run folders: {arguments.out}")
     return 0 if met else 1
 
 
-def show_one(outcome: Outcome, folder: str) -> None:
+def show_one(run: Saved) -> None:
     """Every metric of one run, with its criterion."""
-    bounds = {judgement.criterion.metric: judgement for judgement in outcome.judgements}
+    bounds = {judgement.criterion.metric: judgement for judgement in run.judgements}
     rows = []
-    for name, value in outcome.metrics.items():
+    for name, value in run.metrics.items():
         judgement = bounds.get(name)
-        if not value.valid and judgement is None and outcome.scenario.attack is None:
+        if not value.valid and judgement is None and run.scenario.attack is None:
             continue  # what is measured of attacks only
         rows.append(
             (name, str(value), describe(judgement.criterion) if judgement else "", verdict(judgement))
         )
-    title = (
-        f"{outcome.scenario.name}, seed {outcome.scenario.seed}, driven by {outcome.scenario.assistant.type}"
-    )
+    title = f"{run.scenario.name}, seed {run.scenario.seed}, driven by {run.scenario.assistant.type}"
     print_table(title, ("metric", "value", "criterion", "verdict"), rows)
-    factor = outcome.timing["real_time_factor"]
-    print(f"{outcome.recording.duration_s:g} s driven at {factor:.1f} times real time; run folder: {folder}")
+    factor = run.timing["real_time_factor"]
+    print(f"{run.duration_s:g} s driven at {factor:.1f} times real time; run folder: {run.folder}")
 
 
-def show_many(outcomes: Sequence[Outcome]) -> None:
+def show_many(runs: Sequence[Saved]) -> None:
     """One line for each of several runs."""
     rows = [
         (
-            outcome.scenario.name,
-            str(outcome.scenario.seed),
-            *(str(outcome.metrics[name]) for name in SUMMARY),
-            "met" if outcome.met else "NOT MET: " + ", ".join(failed(outcome)),
+            run.scenario.name,
+            str(run.scenario.seed),
+            *(str(run.metrics[name]) for name in SUMMARY),
+            "met" if run.met else "NOT MET: " + ", ".join(failed(run)),
         )
-        for outcome in outcomes
+        for run in runs
     ]
-    print_table(f"{len(outcomes)} runs", ("scenario", "seed", *SUMMARY.values(), "criteria"), rows)
+    print_table(f"{len(runs)} runs", ("scenario", "seed", *SUMMARY.values(), "criteria"), rows)
 
 
-def failed(outcome: Outcome) -> list[str]:
+def failed(run: Saved) -> list[str]:
     """The metrics whose criteria were not met."""
-    return [judgement.criterion.metric for judgement in outcome.judgements if not judgement.met]
+    return [judgement.criterion.metric for judgement in run.judgements if not judgement.met]
 
 
 def verdict(judgement: Judgement | None) -> str:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scenarios import cli
+from scenarios import cli, runner
 from scenarios.cli import main
 from scenarios.commands.list import KINDS
 from scenarios.files import packaged
 from scenarios.registry import GROUPS, plugins
+from scenarios.schema import Scenario
+from scenarios.store import Store, read_json
 from simulator.world import InfrastructureError
 
 SHORT = ["--set", "assistant=ground_truth", "--set", "duration_s=0.5"]
@@ -51,10 +54,30 @@ def test_a_criterion_that_is_not_met_exits_one(tmp_path: Path, capsys: pytest.Ca
     assert "NOT MET: lateral_offset_p99" in capsys.readouterr().out
 
 
-def test_infrastructure_errors_exit_three(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_place_that_cannot_be_written_is_said_before_driving(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").touch()
-    assert main(["run", NAME, *SHORT, "--out", str(tmp_path / "file")]) == 3
-    assert "infrastructure error" in capsys.readouterr().err
+    monkeypatch.setattr(runner, "run_batch", lambda *arguments: pytest.fail("it was driven"))
+    assert main(["run", NAME, *SHORT, "--out", str(tmp_path / "file")]) == 2
+    assert "file: cannot be written to" in capsys.readouterr().err
+
+
+def test_what_was_driven_before_an_error_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drive = runner.run_batch
+    monkeypatch.setattr(runner, "LARGEST_BATCH", 1)
+
+    def break_down(scenarios: Sequence[Scenario], *others: Any) -> list[runner.Outcome]:
+        if scenarios[0].seed == 8:
+            raise InfrastructureError("the server is gone")
+        return drive(scenarios, *others)
+
+    monkeypatch.setattr(runner, "run_batch", break_down)
+    assert main(["run", NAME, *SHORT, "--seed", "7", "--seeds", "2", "--out", str(tmp_path)]) == 3
+    assert "infrastructure error: the server is gone" in capsys.readouterr().err
+    assert [read_json(folder / "metrics.json")["seed"] for folder in Store(tmp_path).runs()] == [7]
 
 
 @pytest.mark.parametrize(
