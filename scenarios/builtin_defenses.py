@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from scenarios.registry import Options, Plugin
+from scenarios.store import file_hash
+from simulator.world import InvalidInput
 
 
 class JpegOptions(Options):
@@ -53,6 +56,26 @@ class MedianBlurOptions(Options):
     kernel: Literal[3, 5, 7, 9, 11, 13, 15] = 5
 
 
+class AutoencoderOptions(Options):
+    """A denoising network before the assistant.
+
+    Attributes:
+        weights: path of a safetensors file; the shipped network where not given.
+    """
+
+    type: Literal["autoencoder"]
+    weights: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
+
+    def fingerprint(self) -> str:
+        """Hash of the weights."""
+        from defenses.input_transformations.autoencoder import WEIGHTS
+
+        path = Path(self.weights) if self.weights else WEIGHTS
+        if not path.is_file():
+            raise InvalidInput(f"weights: there is no file {path}")
+        return file_hash(path)
+
+
 JPEG = Plugin(
     "jpeg", "Compresses every frame as JPEG and decompresses it", "scenarios.factories:jpeg", JpegOptions
 )
@@ -67,4 +90,10 @@ MEDIAN_BLUR = Plugin(
     "Takes the median of every pixel's neighbours",
     "scenarios.factories:median_blur",
     MedianBlurOptions,
+)
+AUTOENCODER = Plugin(
+    "autoencoder",
+    "Has every frame repainted by a network that takes noise away",
+    "scenarios.factories:autoencoder",
+    AutoencoderOptions,
 )

@@ -1,4 +1,4 @@
-"""``dirtyroad train``: make a driver."""
+"""``dirtyroad train``: make the networks that are shipped, or others in their manner."""
 
 from __future__ import annotations
 
@@ -8,25 +8,36 @@ from typing import Any
 
 from simulator.world import InvalidInput
 
+LARGEST_SEED = 2**32 - 1
+
 
 def add_parser(subparsers: Any) -> None:
     """Declare the command."""
     parser = subparsers.add_parser(
         "train",
-        help="train a driver",
-        description="Train the lane-keeping network in the embedded world from nothing. The defaults give the shipped "
-        "driver. A run that was interrupted goes on from its last checkpoint.",
+        help="train a network",
+        description="Train a network in the embedded world from nothing. The defaults give what is shipped.",
     )
-    parser.add_argument("what", choices=["lane_keeping"], help="what to train")
+    kinds = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
+    _add_lane_keeping(kinds)
+    _add_autoencoder(kinds)
+
+
+def _add_lane_keeping(kinds: Any) -> None:
+    parser = kinds.add_parser(
+        "lane_keeping",
+        help="the driver",
+        description="Train the lane-keeping network. A run that was interrupted goes on from its last checkpoint.",
+    )
     parser.add_argument("--name", default="standard", help="of the driver (default: standard)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of everything random (default: 0)")
     parser.add_argument(
         "--dirt",
         type=float,
         metavar="UNITS",
-        help="how much brighter or darker than the road the dirt may be that the driver sees, 0 to 0.5",
+        help="how much brighter or darker than the road a stretch of dirt may be that the driver sees, 0 to 1 (default: 0.2)",
     )
-    parser.add_argument("--steps", type=int, metavar="K", help="steps of the optimiser")
+    parser.add_argument("--steps", type=int, metavar="K", help="steps of the optimiser (default: 8000)")
     parser.add_argument("--minutes", type=float, metavar="M", help="stop after so long, if not done before")
     parser.add_argument(
         "--workers", type=int, default=2, metavar="K", help="processes that render (default: 2)"
@@ -34,26 +45,40 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("weights"), metavar="DIR", help="gets weights, card and checkpoint"
     )
-    parser.set_defaults(execute=execute)
+    parser.set_defaults(execute=train_lane_keeping)
 
 
-def execute(arguments: argparse.Namespace) -> int:
-    """Run the command; returns the exit code."""
+def _add_autoencoder(kinds: Any) -> None:
+    parser = kinds.add_parser(
+        "autoencoder",
+        help="the denoiser of the defense 'autoencoder'",
+        description="Train the denoising autoencoder on frames of random places.",
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of everything random (default: 0)")
+    parser.add_argument("--steps", type=int, metavar="K", help="steps of the optimiser (default: 1200)")
+    parser.add_argument(
+        "--noise", type=float, metavar="UNITS", help="that is to be taken away (default: 0.1)"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("weights"), metavar="DIR", help="gets weights and card"
+    )
+    parser.set_defaults(execute=train_autoencoder)
+
+
+def train_lane_keeping(arguments: argparse.Namespace) -> int:
+    """Train a driver; returns the exit code."""
     from dataclasses import replace
 
     from lkas.training import Recipe, train
 
-    bounds = {
-        "seed": (0, 2**32 - 1),
-        "dirt": (0, 0.5),
-        "steps": (1, 10**7),
-        "minutes": (0.1, 10**5),
-        "workers": (0, 64),
-    }
-    for name, (low, high) in bounds.items():
-        value = getattr(arguments, name)
-        if value is not None and not low <= value <= high:
-            raise InvalidInput(f"--{name} {value:g}: give a number from {low} to {high}")
+    _check(
+        arguments,
+        seed=(0, LARGEST_SEED),
+        dirt=(0, 1),
+        steps=(1, 10**7),
+        minutes=(0.1, 10**5),
+        workers=(0, 64),
+    )
     if not arguments.name.replace("_", "").replace("-", "").isalnum():
         raise InvalidInput(f"--name {arguments.name}: give letters, digits, '-' and '_'")
     recipe = Recipe(name=arguments.name, seed=arguments.seed)
@@ -64,3 +89,23 @@ def execute(arguments: argparse.Namespace) -> int:
     weights = train(recipe, arguments.out, arguments.minutes, arguments.workers)
     print(f"trained: {weights}; drive with --set 'assistant={{type: lane_keeping, weights: {weights}}}'")
     return 0
+
+
+def train_autoencoder(arguments: argparse.Namespace) -> int:
+    """Train a denoiser; returns the exit code."""
+    from defenses.input_transformations.autoencoder_training import DenoiserRecipe, train_denoiser
+
+    _check(arguments, seed=(0, LARGEST_SEED), steps=(1, 10**7), noise=(0.001, 1))
+    given = {name: getattr(arguments, name) for name in ("seed", "steps", "noise")}
+    recipe = DenoiserRecipe(**{name: value for name, value in given.items() if value is not None})
+    weights = train_denoiser(recipe, arguments.out)
+    print(f"trained: {weights}; drive with --set 'defenses=[{{type: autoencoder, weights: {weights}}}]'")
+    return 0
+
+
+def _check(arguments: argparse.Namespace, **bounds: tuple[float, float]) -> None:
+    """Refuse numbers outside of their bounds."""
+    for name, (low, high) in bounds.items():
+        value = getattr(arguments, name)
+        if value is not None and not low <= value <= high:
+            raise InvalidInput(f"--{name} {value:g}: give a number from {low} to {high}")
