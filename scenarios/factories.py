@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from defenses.input_transformations.autoencoder import WEIGHTS, DenoisingAutoencoder, load_denoiser
 from defenses.input_transformations.bit_depth import BitDepth
 from defenses.input_transformations.gaussian_noise import GaussianNoise
 from defenses.input_transformations.jpeg import Jpeg
@@ -14,6 +16,7 @@ from lkas.ground_truth import GroundTruthAssistant
 from lkas.pilot import Pilot
 from scenarios.builtin import EmbeddedOptions, GroundTruthOptions, LaneKeepingOptions
 from scenarios.builtin_defenses import (
+    AutoencoderOptions,
     BitDepthOptions,
     GaussianNoiseOptions,
     JpegOptions,
@@ -100,3 +103,8 @@ def gaussian_noise(options: GaussianNoiseOptions) -> GaussianNoise:
 def median_blur(options: MedianBlurOptions) -> MedianBlur:
     """Median filter of every frame."""
     return MedianBlur(options.kernel)
+
+
+def autoencoder(options: AutoencoderOptions) -> DenoisingAutoencoder:
+    """A denoising network before the assistant."""
+    return DenoisingAutoencoder(load_denoiser(Path(options.weights) if options.weights else WEIGHTS))
