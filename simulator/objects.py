@@ -6,6 +6,7 @@ worlds first.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -24,7 +25,9 @@ CAR_LENGTH_M, CAR_WIDTH_M, CAR_HEIGHT_M = 4.6, 1.85, 1.48
 FARTHEST_M = 300.0
 """Boxes beyond are a few pixels, and not drawn."""
 
+_ALL = slice(None)
 _NEAR_M = 0.3
+_RIM_PX = 4
 _SHADOW_M = 0.35
 _EDGE_ON_M = 0.01
 _BEAM_M = 18.0
@@ -232,6 +235,7 @@ class _Faces:
             and upper edge; then the face's own u and v, and 1, all three divided by depth.
         detail: ``(..., 2)`` int, how often columns and rows of its texture are halved.
         widening: ``(...)`` a face may be a trapezoid: its half width is 0.5 + widening * v.
+        bounds: ``(..., 4)`` least and greatest u, least and greatest v [px]; inf and -inf out of sight.
         facing: ``(...)`` bool, turned towards the camera.
         below_eye: ``(...)`` bool, its lower edge lies below the camera.
     """
@@ -239,6 +243,7 @@ class _Faces:
     forms: Tensor
     detail: Tensor
     widening: Tensor
+    bounds: Tensor
     facing: Tensor
     below_eye: Tensor
 
@@ -271,9 +276,24 @@ def _project_faces(solids: Sequence[Solid], size: Tensor, to_pixel: Tensor, eye:
         forms=torch.cat([edges, from_pixel], -2),
         detail=texels.clamp(1, 2 ** (TEXTURE_LEVELS - 1)).log2().round().long(),
         widening=widening,
+        bounds=_bounds(_apply(to_pixel[:, :, None], corners).detach()),
         facing=facing,
         below_eye=corners[..., 0, 2] < eye[:, :, None, 2],
     )
+
+
+def _bounds(seen: Tensor) -> Tensor:
+    """Least and greatest u and v of what is seen of polygons, from points times depth ``(..., P, 3)``: ``(..., 4)``."""
+    after = seen.roll(-1, -2)
+    depth, step = seen[..., 2:], (after - seen)[..., 2:]
+    share = (_NEAR_M - depth) / torch.where(step == 0, torch.ones_like(step), step)
+    # the corners in front of the camera, and where edges come to it from behind
+    points = torch.cat([seen, seen + share * (after - seen)], -2)
+    crossing = (depth < _NEAR_M) != (after[..., 2:] < _NEAR_M)
+    counts = torch.cat([depth >= _NEAR_M, crossing], -2)
+    place = points[..., :2] / points[..., 2:].clamp_min(_NEAR_M)
+    least = place.masked_fill(~counts, math.inf).amin(-2)
+    return torch.stack([least, place.masked_fill(~counts, -math.inf).amax(-2)], -1).flatten(-2)
 
 
 def _from_pixel(to_pixel: Tensor, start: Tensor, right: Tensor, up: Tensor) -> Tensor:
@@ -294,6 +314,7 @@ class _Brush:
         self, image: Tensor, window: tuple[int, int, int, int], distance_m: Tensor, light: Light
     ) -> None:
         top, bottom, left, right = window
+        self.corner = left, top
         self.target = image[:, top:bottom, left:right]
         self.crop = self.target.clone()
         self.columns = torch.arange(left, right, dtype=image.dtype, device=image.device) + 0.5
@@ -318,58 +339,72 @@ class _Brush:
 
     def paint(self, solids: Sequence[Solid], faces: _Faces, paintings: Textures, color: Tensor) -> None:
         """Paint the solids, those first that the others hide."""
-        values = self._evaluate(faces.forms[faces.facing])
-        inverse_depth = values[:, 6]
-        inside = (
-            _inside(values[:, 0], values[:, 1]) * _inside(values[:, 2], values[:, 3]) * (inverse_depth > 0)
-        )
+        facing, below_eye = faces.facing.tolist(), faces.below_eye.tolist()
+        detail, bounds = faces.detail.tolist(), faces.bounds.tolist()
+        order, first = [], 0
+        for solid in solids:
+            mine = range(first, first + len(solid.faces))
+            windows = {index: self._clip(bounds[index]) for index in mine if facing[index]}
+            seen = {index: window for index, window in windows.items() if window is not None}
+            # from above, the lower solid is behind the upper one; from below, it is in front of it
+            order.append((solid.base if below_eye[first] else 2 - solid.base, seen))
+            first += len(solid.faces)
+        for _, seen in sorted(order, key=lambda entry: entry[0]):
+            # neighbouring faces each cover half of a pixel on their common edge, and all of it together
+            canvas = self.crop.new_zeros(4, *self.crop.shape[1:])
+            for index, (rows, columns) in seen.items():
+                level = detail[index]
+                canvas[:, rows, columns] += self._face(
+                    faces.forms[index], faces.widening[index], paintings[level[0]][level[1]][index], color,
+                    rows, columns,
+                )  # fmt: skip
+            if seen:
+                rows = slice(min(r.start for r, _ in seen.values()), max(r.stop for r, _ in seen.values()))
+                columns = slice(min(c.start for _, c in seen.values()), max(c.stop for _, c in seen.values()))
+                total = canvas[3, rows, columns]
+                surplus = total.clamp_min(1)
+                below = self.crop[:, rows, columns].clone()
+                self.crop[:, rows, columns] = (
+                    below * (1 - total / surplus) + canvas[:3, rows, columns] / surplus
+                )
+
+    def _clip(self, bounds: list[float]) -> tuple[slice, slice] | None:
+        """Rows and columns of the window that a face may touch; None if it is out of sight."""
+        (height, width), (left, top) = self.crop.shape[1:], self.corner
+        if math.isinf(bounds[0]):
+            return None
+        # edges reach half a pixel further, and more where they meet at a sharp angle
+        rows = slice(max(int(bounds[2]) - top - _RIM_PX, 0), min(int(bounds[3]) - top + _RIM_PX, height))
+        columns = slice(max(int(bounds[0]) - left - _RIM_PX, 0), min(int(bounds[1]) - left + _RIM_PX, width))
+        return (rows, columns) if rows.start < rows.stop and columns.start < columns.stop else None
+
+    def _face(
+        self, forms: Tensor, widening: Tensor, painting: Tensor, color: Tensor, rows: slice, columns: slice
+    ) -> Tensor:
+        """Colour and cover of one face in a part of the window, ``(4, h, w)``, multiplied by the cover."""
+        right, left, lower, upper, u, v, inverse_depth = self._evaluate(forms, rows, columns)
+        inside = _inside(right, left) * _inside(lower, upper) * (inverse_depth > 0)
         depth = 1 / inverse_depth.clamp_min(1e-4)
-        v = values[:, 5] * depth
-        spread = 1 + 2 * faces.widening[faces.facing][:, None, None] * v.clamp(0, 1)
-        places = torch.stack([2 * (values[:, 4] * depth - 0.5) / spread, 1 - 2 * v], -1)
-        indices = torch.nonzero(faces.facing).flatten().tolist()
-        seen = torch.cat(
-            [
-                functional.grid_sample(
-                    paintings[columns][rows][index, None],
-                    place[None],
-                    padding_mode="border",
-                    align_corners=False,
-                )
-                for index, (columns, rows), place in zip(
-                    indices, faces.detail[indices].tolist(), places, strict=True
-                )
-            ]
-        )
-        seen = seen * inside[:, None]
-        fixed, coat, glow, opaque = seen.split([3, 1, 1, 1], 1)
+        v = v * depth
+        spread = 1 + 2 * widening * v.clamp(0, 1)
+        place = torch.stack([2 * (u * depth - 0.5) / spread, 1 - 2 * v], -1)
+        seen = functional.grid_sample(
+            painting[None], place[None], padding_mode="border", align_corners=False
+        )[0]  # fmt: skip
+        fixed, coat, glow, opaque = (seen * inside).split([3, 1, 1, 1])
         rgb = (fixed + coat * color[:, None, None]) * self.ambient
         if self.night > 0:
             rgb = rgb + (_LAMP * self.night) * glow * fixed
-        rgb = rgb.clamp(max=1) * self.clear + self.haze * opaque
-        below_eye = faces.below_eye.tolist()
-        order, first, position = [], 0, 0
-        for solid in solids:
-            count = sum(first <= index < first + len(solid.faces) for index in indices)
-            # from above, the lower solid is behind the upper one; from below, it is in front of it
-            order.append(
-                (solid.base if below_eye[first] else 2 - solid.base, slice(position, position + count))
-            )
-            first, position = first + len(solid.faces), position + count
-        for _, part in sorted(order, key=lambda entry: entry[0]):
-            # neighbouring faces each cover half of a pixel on their common edge, and all of it together
-            total = opaque[part].sum(0)
-            surplus = total.clamp_min(1)
-            self.crop = self.crop * (1 - total / surplus) + rgb[part].sum(0) / surplus
+        return torch.cat([rgb.clamp(max=1) * self.clear + self.haze * opaque, opaque])
 
     def finish(self) -> None:
         """Put the result into the image."""
         self.target.copy_(self.crop)
 
-    def _evaluate(self, forms: Tensor) -> Tensor:
-        """``(..., 3)`` linear forms at every pixel of the window, ``(..., h, w)``."""
+    def _evaluate(self, forms: Tensor, rows: slice = _ALL, columns: slice = _ALL) -> Tensor:
+        """``(..., 3)`` linear forms at every pixel of a part of the window, ``(..., h, w)``."""
         a, b, c = forms[..., None, None, :].unbind(-1)
-        return a * self.columns + (b * self.rows + c)
+        return a * self.columns[columns] + (b * self.rows[rows] + c)
 
 
 def _inside(one: Tensor, other: Tensor) -> Tensor:

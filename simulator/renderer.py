@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -312,7 +312,7 @@ class Renderer:
 
 def _only(batch: Batch, i: int) -> Batch:
     """World ``i`` of a batch as a batch of its own."""
-    values = [getattr(batch, f.name) for f in fields(batch)]
+    values: list[Any] = [getattr(batch, f.name) for f in fields(batch)]
     return type(batch)(*(v[i : i + 1] if isinstance(v, Tensor) else v for v in values))
 
 
