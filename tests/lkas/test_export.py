@@ -108,9 +108,9 @@ def test_every_layout_says_what_the_driver_says(version: str, generator: torch.G
             inputs.append(value)
         said = parse(OpenpilotDriver(network, version)(*inputs), version)
     torch.testing.assert_close(said.features[:, : network.hidden_size], after)
-    torch.testing.assert_close(
-        said.perception.path_y_m, output[:, :33].double().float(), rtol=1e-3, atol=2e-3
-    )
+    # points at every metre are too few near the car for the random path of an untrained network
+    error_m = 0.03 if version == "0.7.3" else 1e-4
+    torch.testing.assert_close(said.perception.path_y_m, output[:, :33], rtol=0, atol=error_m)
 
 
 @pytest.mark.parametrize("version", ["0.7", "2.0"])

@@ -63,7 +63,7 @@ def test_twinlitenet_drives_a_rendered_road(data: Path, tmp_path: Path) -> None:
     changes = [
         "assistant.type=twinlitenet",
         f"assistant.weights={data / 'twinlitenet/best.pth'}",
-        "duration_s=2",
+        "duration_s=0.5",
     ]
     arguments = [word for change in changes for word in ("--set", change)]
     assert main(["run", "benign/highway_straight", *arguments, "--out", str(tmp_path)]) == 0
