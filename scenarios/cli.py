@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Sequence
 from importlib import import_module
 
-from simulator.world import InfrastructureError, InvalidInput
+from simulator.errors import InfrastructureError, InvalidInput
 
 COMMANDS = ("run", "batch", "report", "compare", "view", "validate", "list", "schema", "train", "check_assistant", "bench", "gap", "export", "picture", "rlog", "results", "serve")
 """Modules of ``scenarios.commands``; each has ``add_parser(subparsers)`` and the function that it names."""

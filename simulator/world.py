@@ -12,23 +12,15 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from simulator.errors import InfrastructureError as InfrastructureError
+from simulator.errors import InvalidInput as InvalidInput
+from simulator.errors import MissingExtra as MissingExtra
+
 CAMERA_PERIOD_S = 0.05
 """Time between two camera frames: 20 Hz."""
 
 DYNAMICS_PERIOD_S = 0.01
 """Time between two steps of the vehicle: 100 Hz."""
-
-
-class InvalidInput(ValueError):
-    """Something a user gave cannot be used. The message names file, field, value and remedy (exit 2)."""
-
-
-class InfrastructureError(RuntimeError):
-    """Something outside the experiment broke: a server, a disk, a time-out (exit 3, never scored as driving)."""
-
-
-class MissingExtra(InfrastructureError):
-    """An optional dependency is not installed. The message names the extra."""
 
 
 @dataclass(frozen=True)

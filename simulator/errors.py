@@ -1,0 +1,15 @@
+"""What can go wrong that is not a fault of the program."""
+
+from __future__ import annotations
+
+
+class InvalidInput(ValueError):
+    """Something a user gave cannot be used. The message names file, field, value and remedy (exit 2)."""
+
+
+class InfrastructureError(RuntimeError):
+    """Something outside the experiment broke: a server, a disk, a time-out (exit 3, never scored as driving)."""
+
+
+class MissingExtra(InfrastructureError):
+    """An optional dependency is not installed. The message names the extra."""
