@@ -26,6 +26,7 @@ _TOLERANCE_S = 1e-6
 
 OFFSETS = ("truth/offset_m", "benign/offset_m")
 LANE = ("truth/lane_left_m", "truth/lane_right_m")
+ZERO = ("time_zero_s",)
 
 
 def _since_zero(recording: Recording, horizon_s: float) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -56,19 +57,19 @@ def _succeeded_s(recording: Recording) -> float:
     return float(since[np.argmax(beyond)]) if beyond.any() else math.inf
 
 
-@metric("1", *OFFSETS, *LANE)
+@metric("1", *OFFSETS, *LANE, meta=ZERO)
 def attack_success(recording: Recording) -> float:
     """Deviation from the benign run and offset from the lane's centre both beyond the threshold within 2.5 s."""
     return float(math.isfinite(_succeeded_s(recording)))
 
 
-@metric("s", *OFFSETS, *LANE)
+@metric("s", *OFFSETS, *LANE, meta=ZERO)
 def time_to_success(recording: Recording) -> float:
     """From time zero to when both are beyond the threshold; never, if that takes more than 2.5 s."""
     return _succeeded_s(recording)
 
 
-@metric("s", *OFFSETS, *LANE, "state/speed_mps")
+@metric("s", *OFFSETS, *LANE, "state/speed_mps", meta=(*ZERO, "latency_s", "vehicle"))
 def time_to_success_floor(recording: Recording) -> float:
     """Time that bang-bang steering takes from straight ahead: no attack on the steering can be faster."""
     _, counts = _since_zero(recording, REACTION_S)
@@ -77,7 +78,7 @@ def time_to_success_floor(recording: Recording) -> float:
     return fastest_deviation_s(preset(recording.meta["vehicle"]), speed, threshold_m(recording), latency)
 
 
-@metric("m", *OFFSETS)
+@metric("m", *OFFSETS, meta=ZERO)
 def deviation_from_benign(recording: Recording) -> float:
     """Largest distance, within 2.5 s of time zero, from where the car is at that time without the patch."""
     since, counts = _since_zero(recording, REACTION_S)
@@ -85,7 +86,7 @@ def deviation_from_benign(recording: Recording) -> float:
     return float(np.max(np.abs(moved[counts]))) if counts.any() else math.nan
 
 
-@metric("m", *OFFSETS)
+@metric("m", *OFFSETS, meta=ZERO)
 def e2e_ld(recording: Recording) -> float:
     """Largest distance from the lane's centre in the first 20 frames (Sato and Chen, CVPR 2022)."""
     since, counts = _since_zero(recording, E2E_S)

@@ -71,13 +71,19 @@ class MetricValue:
 Metric = Callable[[Recording], MetricValue]
 
 
-def metric(unit: str, *channels: str) -> Callable[[Callable[[Recording], float]], Metric]:
-    """Make a metric of a function that may rely on ``channels`` being there and holding at least one instant."""
+def metric(
+    unit: str, *channels: str, meta: Sequence[str] = ()
+) -> Callable[[Callable[[Recording], float]], Metric]:
+    """Make a metric of a function that may rely on ``channels`` being there and holding at least one instant, and on
+    the facts of ``meta``.
+    """
 
     def decorate(function: Callable[[Recording], float]) -> Metric:
         @functools.wraps(function)
         def measured(recording: Recording) -> MetricValue:
-            if any(name not in recording or not recording[name].size for name in channels):
+            if any(name not in recording or not recording[name].size for name in channels) or any(
+                name not in recording.meta for name in meta
+            ):
                 return MetricValue.invalid(unit)
             value = float(function(recording))
             return MetricValue.invalid(unit) if math.isnan(value) else MetricValue(value, unit)
@@ -85,11 +91,6 @@ def metric(unit: str, *channels: str) -> Callable[[Callable[[Recording], float]]
         return measured
 
     return decorate
-
-
-def compute(metrics: Mapping[str, Metric], recordings: Sequence[Recording]) -> list[dict[str, MetricValue]]:
-    """Every metric of every recording."""
-    return [{name: function(recording) for name, function in metrics.items()} for recording in recordings]
 
 
 @metric("m", "truth/offset_m")
@@ -148,7 +149,7 @@ def _first_s(recording: Recording, channel: str, happened: NDArray[np.bool_]) ->
     return float(time_s[np.argmax(happened)]) if happened.any() else math.inf
 
 
-@metric("s", *WHEELS)
+@metric("s", *WHEELS, meta=("wheelbase_m",))
 def time_to_lane_departure(recording: Recording) -> float:
     """When a wheel of a 2.13 m wide car is over the mark for the first time."""
     if not lane_known(recording):
@@ -156,7 +157,7 @@ def time_to_lane_departure(recording: Recording) -> float:
     return _first_s(recording, "truth/offset_m", wheels_over_mark(recording))
 
 
-@metric("1", *WHEELS)
+@metric("1", *WHEELS, meta=("wheelbase_m",))
 def lane_departure(recording: Recording) -> float:
     """Whether a wheel ever is over the mark."""
     if not lane_known(recording):

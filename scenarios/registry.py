@@ -23,7 +23,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from simulator.world import InvalidInput, MissingExtra
+from simulator.errors import InfrastructureError, InvalidInput, MissingExtra
 
 GROUPS = ("worlds", "assistants", "attacks", "defenses", "tasks", "metrics")
 
@@ -124,41 +124,64 @@ class Plugin:
         except ModuleNotFoundError as error:
             remedy = f"pip install 'dirtyroad[{self.extra}]'" if self.extra else f"install {error.name}"
             raise MissingExtra(f"{self.name} needs {error.name}, which is not installed: {remedy}") from error
+        except (ImportError, AttributeError) as error:
+            raise InfrastructureError(f"plugin {self.name}: {target} cannot be imported ({error})") from error
         return implementation
 
 
 @cache
 def plugins(group: str) -> dict[str, Plugin]:
-    """All plugins of a group that are installed, by name, in alphabetical order.
+    """All sound plugins of a group that are installed, by name, in alphabetical order."""
+    return _registered(group)[0]
 
-    Raises:
-        InvalidInput: two packages register the same name, or one registers something that is no plugin.
-    """
-    found: dict[str, tuple[Plugin, str]] = {}
+
+def faults(group: str) -> dict[str, str]:
+    """What is wrong with the plugins of a group that cannot be used, by name."""
+    return _registered(group)[1]
+
+
+def _registered(group: str) -> tuple[dict[str, Plugin], dict[str, str]]:
+    """Sound plugins, and the faults of the others, which harm nobody who does not name them."""
+    found: dict[str, Plugin] = {}
+    wrong: dict[str, str] = {}
+    values: dict[str, str] = {}
     for entry in sorted(
         entry_points(group=f"dirtyroad.{group}"), key=lambda entry: (entry.name, entry.value)
     ):
-        plugin = entry.load()
-        if not isinstance(plugin, Plugin) or plugin.name != entry.name:
-            raise InvalidInput(
-                f"entry point dirtyroad.{group}: {entry.name} = {entry.value} is no Plugin of that name"
+        name, distribution = entry.name, getattr(entry, "dist", None)
+        package = f" of package {distribution.name}" if distribution else ""
+        where = f"entry point dirtyroad.{group}: {name} = {entry.value}{package}"
+        if values.setdefault(name, entry.value) != entry.value:
+            wrong[name] = (
+                f"entry point dirtyroad.{group}: {name} is registered twice, by {values[name]} and {entry.value}"
+                f"{package}; remove one of the two packages"
             )
-        if entry.name in found and found[entry.name][1] != entry.value:
-            others = f"{found[entry.name][1]} and {entry.value}"
-            raise InvalidInput(
-                f"entry point dirtyroad.{group}: {entry.name} is registered twice, by {others}"
+            continue
+        try:
+            plugin = entry.load()
+        except (Exception, SystemExit) as error:  # a stranger's module may do anything
+            wrong[name] = (
+                f"{where} cannot be loaded ({type(error).__name__}: {error}); mend or remove the package"
             )
-        found[entry.name] = plugin, entry.value
-    return {name: plugin for name, (plugin, _) in found.items()}
+            continue
+        if isinstance(plugin, Plugin) and plugin.name == name:
+            found[name] = plugin
+        else:
+            wrong[name] = f"{where} is no Plugin of that name; mend or remove the package"
+    return {name: plugin for name, plugin in found.items() if name not in wrong}, wrong
 
 
 def plugin(group: str, name: str) -> Plugin:
     """The plugin of that name.
 
     Raises:
-        InvalidInput: there is none; the message lists those there are.
+        InvalidInput: there is none; the message lists those there are. Or there is one that cannot be used.
     """
-    return find(name, plugins(group), group[:-1])
+    known = plugins(group)
+    if name not in known and name in (wrong := faults(group)):
+        raise InvalidInput(wrong[name])
+    found: Plugin = find(name, known, group[:-1])
+    return found
 
 
 def find(name: str, known: dict[str, Any], what: str) -> Any:

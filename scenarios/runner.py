@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import operator
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -229,15 +230,29 @@ def run_batch(
         "drive_s": driven - built,
         "real_time_factor": simulated_s / (driven - built),
     }
-    metrics = {name: found.load() for name, found in plugins("metrics").items()}
     outcomes = []
     for scenario, recording in zip(scenarios, recordings, strict=True):
-        values = {name: function(recording) for name, function in metrics.items()}
+        values = measure(recording)
         judgements = tuple(
             Judgement.of(criterion, values[criterion.metric]) for criterion in scenario.criteria
         )
         outcomes.append(Outcome(scenario, recording, values, judgements, timing))
     return outcomes
+
+
+def measure(recording: Recording) -> dict[str, MetricValue]:
+    """Every installed metric of a recording; one that fails is invalid, and said on standard error."""
+    values = {}
+    for name, found in plugins("metrics").items():
+        try:
+            value = found.load()(recording)
+            if not isinstance(value, MetricValue):
+                raise TypeError(f"it gave a {type(value).__name__}, not a MetricValue")
+        except Exception as error:  # whatever a stranger's metric does, the drive is not lost
+            print(f"metric {name} failed: {type(error).__name__}: {error}", file=sys.stderr)
+            value = MetricValue.invalid("1")
+        values[name] = value
+    return values
 
 
 def drive_benign(world: World, assistant: Assistant, scenarios: Sequence[Scenario]) -> list[Channel] | None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from scenarios.registry import Options, Slot, Strict, WorldOptions, find, plugin, plugins
+from scenarios.registry import Options, Slot, Strict, WorldOptions, find, plugin
 from scenarios.road_schema import OpenDriveRoad, RoadSpec
 from simulator.weather import PRESETS as WEATHERS
 from simulator.world import CAMERA_PERIOD_S, InvalidInput
@@ -152,7 +152,7 @@ class Criterion(Strict):
 
     @model_validator(mode="after")
     def _bounds_a_metric_that_exists(self) -> Self:
-        find(self.metric, plugins("metrics"), "metric")
+        plugin("metrics", self.metric)
         if self.max is None and self.min is None:
             raise ValueError("a criterion needs a 'max' or a 'min'")
         if self.max is not None and self.min is not None and self.min > self.max:

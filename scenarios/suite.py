@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from scenarios.registry import Options, Slot, Strict, find, plugins
+from scenarios.registry import Options, Slot, Strict, plugin
 from scenarios.schema import Seed
 from scenarios.statistics import EXTREMES
 
@@ -197,7 +197,7 @@ class Gate(Strict):
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
-        find(self.metric, plugins("metrics"), "metric")
+        plugin("metrics", self.metric)
         if self.max is None and self.min is None:
             raise ValueError("a gate needs a 'max' or a 'min'")
         if self.max is not None and self.min is not None and self.min > self.max:

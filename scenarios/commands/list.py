@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from scenarios.commands.output import print_json, print_table
-from scenarios.registry import GROUPS, plugins
+from scenarios.registry import GROUPS, faults, plugins
 
 
 def _scenarios() -> list[tuple[str, str]]:
@@ -82,6 +83,8 @@ def add_parser(subparsers: Any) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
     rows = KINDS[arguments.kind]()
+    for fault in faults(arguments.kind).values() if arguments.kind in GROUPS else ():
+        print(fault, file=sys.stderr)
     if arguments.json:
         print_json({arguments.kind: dict(rows)})
     else:

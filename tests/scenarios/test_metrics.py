@@ -37,12 +37,19 @@ def recording(**channels: Any) -> Recording:
         "decision/saturated": zero.astype(bool),
         "perception/lane_y_m": np.broadcast_to(np.array([5.4, 1.8, -1.8, -5.4])[:, None], (STEPS, 4, 33)),
         "perception/lane_prob": np.ones((STEPS, 4)),
+        "benign/offset_m": zero,
+        "patch/brightness": np.zeros((STEPS, 3)),
     }
     values.update({name.replace("__", "/"): value for name, value in channels.items()})
     present = {name: value for name, value in values.items() if value is not None}
     return Recording(
         {name: Channel(value, "1", TIME_S[: len(value)]) for name, value in present.items()},
-        meta={"wheelbase_m": WHEELBASE_M},
+        meta={
+            "wheelbase_m": WHEELBASE_M,
+            "time_zero_s": 1.0,
+            "latency_s": 0.0,
+            "vehicle": "openpilot_0_6",
+        },
     )
 
 
@@ -151,6 +158,13 @@ def test_every_metric_needs_its_channels(name: str) -> None:
     assert not empty.valid
     assert math.isnan(empty.value)
     assert empty.unit == measure(recording()).unit
+
+
+@pytest.mark.parametrize("name", plugins("metrics"))
+def test_a_recording_without_facts_is_measured_as_far_as_it_goes(name: str) -> None:
+    whole = recording()
+    value = plugins("metrics")[name].load()(Recording(whole.channels, whole.images))
+    assert math.isnan(value.value) is not value.valid
 
 
 def test_what_is_not_finite_is_invalid_or_a_departure() -> None:

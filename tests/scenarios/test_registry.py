@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Literal
 
 import pytest
@@ -64,12 +66,37 @@ class Entry:
         ([Entry("shaky", "a:SHAKY", object())], "no Plugin of that name"),
     ],
 )
-def test_faulty_registrations_are_reported(
+def test_faulty_registrations_are_reported_to_who_names_them(
     monkeypatch: pytest.MonkeyPatch, entries: list[Entry], message: str
 ) -> None:
-    monkeypatch.setattr(registry, "entry_points", lambda group: entries)
+    sound = Entry("sound", "c:SOUND", replace(SHAKY, name="sound"))
+    monkeypatch.setattr(registry, "entry_points", lambda group: [*entries, sound])
+    monkeypatch.setattr(registry, "plugins", plugins.__wrapped__)
+    assert list(registry.plugins("worlds")) == ["sound"]
+    assert plugin("worlds", "sound") is sound.target
     with pytest.raises(InvalidInput, match=message):
-        plugins.__wrapped__("worlds")
+        plugin("worlds", entries[0].name)
+
+
+class Exploding(Entry):
+    """A module that cannot be imported."""
+
+    dist = SimpleNamespace(name="strangers-package")
+
+    def load(self) -> object:
+        raise ZeroDivisionError("boom")
+
+
+def test_a_broken_package_is_named_and_harms_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = [Exploding("wobbly", "w:WOBBLY", None), Entry("shaky", "a:SHAKY", SHAKY)]
+    monkeypatch.setattr(registry, "entry_points", lambda group: entries)
+    monkeypatch.setattr(registry, "plugins", plugins.__wrapped__)
+    assert plugin("worlds", "shaky") is SHAKY
+    named = (
+        r"dirtyroad.worlds: wobbly = w:WOBBLY of package strangers-package cannot be loaded \(ZeroDiv.*boom"
+    )
+    with pytest.raises(InvalidInput, match=named):
+        plugin("worlds", "wobbly")
 
 
 def test_a_third_partys_plugin_is_an_equal_citizen(monkeypatch: pytest.MonkeyPatch) -> None:

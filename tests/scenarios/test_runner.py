@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -63,6 +65,25 @@ def test_twice_the_same_bytes() -> None:
     for one, other in zip(first, second, strict=True):
         assert one.recording.to_bytes() == other.recording.to_bytes()
         assert one.to_json() == other.to_json()
+
+
+def test_a_strangers_metric_that_fails_is_invalid_and_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    faulty = {
+        name: registry.Plugin(name, "Fails", f"strangers_metrics:{name}") for name in ("divides", "forgets")
+    }
+    module = ModuleType("strangers_metrics")
+    vars(module).update(divides=lambda recording: 1 / 0, forgets=lambda recording: None)
+    monkeypatch.setitem(sys.modules, "strangers_metrics", module)
+    known = {**registry.plugins("metrics"), **faulty}
+    monkeypatch.setattr(runner, "plugins", lambda group: known)
+    outcome = run([scenario(duration_s=0.1)])[0]
+    assert not any(outcome.metrics[name].valid for name in faulty)
+    assert outcome.met
+    said = capsys.readouterr().err
+    assert "metric divides failed: ZeroDivisionError" in said
+    assert "metric forgets failed: TypeError: it gave a NoneType" in said
 
 
 def test_twice_the_same_pictures() -> None:
