@@ -186,8 +186,9 @@ class Store:
 
     def sweep(self) -> None:
         """Remove what killed writers left; nobody else may be writing."""
-        for folder in self.root.glob(".*-????????????????.*.*"):
-            shutil.rmtree(folder, ignore_errors=True)
+        for place in (self.root, *self.root.glob("artifacts/*")):
+            for folder in place.glob(".*-????????????????.*.*"):
+                shutil.rmtree(folder, ignore_errors=True)
 
     def runs(self) -> list[Path]:
         """All complete runs, by name."""

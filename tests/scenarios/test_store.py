@@ -85,6 +85,15 @@ def test_a_killed_writer_leaves_nothing_that_counts(store: Store) -> None:
     assert store.runs() == [place]
 
 
+def test_what_killed_writers_left_is_swept_away(store: Store) -> None:
+    subprocess.run([sys.executable, "-c", KILLED, str(store.root)], check=False, timeout=300)
+    with store.writing(store.place("y", "cd" * 32)), store.lock("artifacts/patches/.y.lock"):
+        pass
+    assert len(list(store.root.glob(".x-*"))) == 1
+    store.sweep()
+    assert entries(store) == ["artifacts/patches/.y.lock", f"y-{'cd' * 8}/{COMPLETE}"]
+
+
 def test_an_incomplete_folder_at_the_place_is_replaced(store: Store) -> None:
     place = store.place("x", "ab" * 32)
     place.mkdir(parents=True)
