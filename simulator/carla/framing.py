@@ -25,6 +25,7 @@ class Framing:
         height: likewise.
         left: first column of the part.
         top: first row.
+        centred: whether the server can only put the principal point in the middle.
     """
 
     camera: Camera
@@ -32,10 +33,13 @@ class Framing:
     height: int
     left: int
     top: int
+    centred: bool = True
 
     @classmethod
-    def of(cls, camera: Camera) -> Framing:
-        """The smallest picture that holds a camera's. Its pixels must be square."""
+    def of(cls, camera: Camera, centred: bool = True) -> Framing:
+        """The smallest picture that holds a camera's, whose pixels must be square; the very picture if not centred."""
+        if not centred:
+            return cls(camera, camera.width, camera.height, 0, 0, centred)
         width, left = _span(camera.cx, camera.width)
         height, top = _span(camera.cy, camera.height)
         return cls(camera, width, height, left, top)
@@ -48,6 +52,8 @@ class Framing:
     @property
     def turn_rad(self) -> tuple[float, float]:
         """Pitch (positive down) and yaw (positive left) to add to the mount, so that the rest of a pixel fits."""
+        if not self.centred:
+            return 0.0, 0.0
         below = self.camera.cy - (0.5 * self.height - self.top)
         beside = self.camera.cx - (0.5 * self.width - self.left)
         # the wanted middle lies lower in the part than the one it has: look further up

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 USUAL_CAR = "vehicle.lincoln.mkz_2020"
 OTHER_CAR = "vehicle.audi.a2"
 DECAL = "DirtyRoad_Patch"
+PRINCIPAL = ("principal_x", "principal_y")
+"""Attributes of cameras that this project's server has and CARLA's does not."""
+
 SAME_ROAD_M = 0.02
 
 
@@ -54,6 +57,7 @@ class Place:
         town: one of the server's maps, which must be that of the scenario; None to send the scenario's.
         patch: how dirt gets onto the road: laid into the pictures, or sent as a texture.
         car: blueprint of the car; None for the scenario's own where the server has it.
+        centred: ask for pictures with the principal point in the middle even of a server that can do otherwise.
     """
 
     host: str = "127.0.0.1"
@@ -62,6 +66,7 @@ class Place:
     town: str | None = None
     patch: Literal["composite", "texture"] = "composite"
     car: str | None = None
+    centred: bool = False
 
 
 class CarlaWorld:
@@ -181,6 +186,11 @@ class _Run:
     def scene(self) -> Scene:
         """Road, looks and weather."""
         return self._scene
+
+    @property
+    def centred(self) -> bool:
+        """Whether pictures are to be asked for as CARLA's own server has to be."""
+        return self._world._place.centred
 
     @property
     def composed(self) -> tuple[SurfaceLayer, ...]:
@@ -354,7 +364,9 @@ class _Eye:
     """A camera on the car, and the one that masks dirt where there is any."""
 
     def __init__(self, run: _Run, camera: Camera) -> None:
-        self._framing = framing = Framing.of(camera)
+        blueprint = run.library.find("sensor.camera.rgb")
+        centred = run.centred or not blueprint.has_attribute(PRINCIPAL[0])
+        self._framing = framing = Framing.of(camera, centred)
         self._run = run
         mount, (pitch, yaw) = camera.mount, framing.turn_rad
         pose = (
@@ -374,6 +386,11 @@ class _Eye:
         blueprint.set_attribute("image_size_x", str(self._framing.width))
         blueprint.set_attribute("image_size_y", str(self._framing.height))
         blueprint.set_attribute("fov", repr(self._framing.fov_deg))
+        if not self._framing.centred:
+            for attribute, value in zip(
+                PRINCIPAL, (self._framing.camera.cx, self._framing.camera.cy), strict=True
+            ):
+                blueprint.set_attribute(attribute, repr(value))
         return self._run.session.spawn(blueprint, self._place, self._run.ego)
 
     def open(self) -> None:

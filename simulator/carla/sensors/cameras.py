@@ -1,13 +1,15 @@
 """Cameras: pictures by ``simulator.renderer``; depth and labels by geometry.
 
 A camera sees the road of its corridor, the sky, cars as cars, and walkers and props as coloured boxes; no buildings,
-no trees and no poles. Every camera is a pinhole with the principal point in the middle and without distortion.
+no trees and no poles. Every camera is a pinhole without distortion; its principal point is in the middle of the picture
+unless an attribute of this server's own says otherwise.
 """
 
 from __future__ import annotations
 
 import logging
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,7 +48,13 @@ def _camera_of(sensor: Sensor) -> Camera:
     width = int(min(max(sensor.number_of("image_size_x", 800), 8), MOST_PIXELS))
     height = int(min(max(sensor.number_of("image_size_y", 600), 8), MOST_PIXELS))
     fov_deg = min(max(sensor.number_of("fov", 90.0), 1.0), 170.0)
-    return Camera.from_fov(sensor.kind, width, height, fov_deg)
+    camera = Camera.from_fov(sensor.kind, width, height, fov_deg)
+    principal = sensor.number_of("principal_x", -1.0), sensor.number_of("principal_y", -1.0)
+    if min(principal) < 0:
+        return camera
+    # a field of view in degrees loses the last digits of a focal length
+    focal = round(camera.fx, 9)
+    return replace(camera, fx=focal, fy=focal, cx=principal[0], cy=principal[1])
 
 
 def _message(sensor: Sensor, camera: Camera, pixels: Pixels) -> bytes:
