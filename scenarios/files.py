@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from scenarios import yaml_text
 from scenarios.registry import Strict, find
 from scenarios.schema import PLACE, Scenario
-from simulator.world import InvalidInput
+from simulator.errors import InvalidInput
 
 LIBRARY = Path(__file__).parent / "library"
 SUITES = LIBRARY / "suites"
@@ -247,14 +247,17 @@ def _at(path: Path | str, document: yaml_text.Document | None, place: yaml_text.
 def _fault(source: str, fault: Any, data: Any, document: yaml_text.Document | None) -> str:
     """One of pydantic's findings in the words of the file: where, which field, what is wrong, what was given."""
     place = _place_in(fault["loc"], data)
-    message = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    message = fault["msg"].removeprefix("Value error, ")
     kind = fault["type"]
     if kind == "extra_forbidden":
         message = "there is no such field"
     elif kind == "missing":
         message = "this field is missing"
     elif kind != "value_error" and kind != "invalid_input":
-        message = f"must be {message}, not {_shown(fault['input'])}"
+        wanted = re.sub(
+            "^[A-Za-z]+ should ", "", message
+        )  # whose subject is a type, of which the file knows nothing
+        message = f"must {wanted}, not {_shown(fault['input'])}"
     return f"{_at(source, document, place)}: {yaml_text.dotted(place)}: {message}"
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from simulator.world import InvalidInput
+from simulator.errors import InvalidInput
 
 MAX_CHARACTERS = 1_000_000
 Path = tuple[str | int, ...]

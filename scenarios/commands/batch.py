@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from scenarios.commands.output import print_json, print_table
-from simulator.world import InvalidInput
+from simulator.errors import InvalidInput
 
 if TYPE_CHECKING:
     from scenarios.batch import BatchResult, EpisodeResult

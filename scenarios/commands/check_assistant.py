@@ -6,9 +6,7 @@ import argparse
 from typing import Any
 
 from scenarios.commands.output import print_json, print_table
-from scenarios.files import Change
-from scenarios.registry import Options, Slot, plugin
-from simulator.world import InvalidInput
+from scenarios.registry import Options, plugin
 
 
 def add_parser(subparsers: Any) -> None:
@@ -59,10 +57,9 @@ def parse_options(name: str, overrides: list[str]) -> Options:
     Raises:
         InvalidInput: one of them cannot be.
     """
+    from scenarios.files import Change, validate
+
     data: dict[str, Any] = {"type": name}
     for override in overrides:
         Change.of(override).apply(data)
-    try:
-        return Slot("assistants").validate(data)
-    except ValueError as error:
-        raise InvalidInput(f"assistant {name}: {error}") from error
+    return validate(plugin("assistants", name).options, data, f"assistant {name}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from scenarios.commands.output import print_json, print_table
-from simulator.world import InvalidInput, MissingExtra
+from simulator.errors import InvalidInput, MissingExtra
 
 EPILOG = """\
 layouts, each named after the openpilot release that brought it:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scenarios.commands.output import print_json, print_table, progress_bar
-from simulator.world import InvalidInput
+from simulator.errors import InvalidInput
 
 if TYPE_CHECKING:
     from scenarios.gap_real import Comparison

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from scenarios.commands import selection
 from scenarios.commands.output import progress_bar
-from simulator.world import CAMERA_PERIOD_S, InvalidInput
+from simulator.errors import InvalidInput
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,6 +43,8 @@ def execute(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
     import cv2
     import numpy as np
+
+    from simulator.world import CAMERA_PERIOD_S
 
     if not CAMERA_PERIOD_S <= arguments.at <= 600:
         raise InvalidInput(f"--at {arguments.at:g}: give {CAMERA_PERIOD_S:g} to 600 seconds")

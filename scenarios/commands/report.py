@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from simulator.world import InfrastructureError
+from simulator.errors import InfrastructureError
 
 
 def add_parser(subparsers: Any) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from scenarios.commands.output import print_json, print_table
-from simulator.world import InvalidInput
+from simulator.errors import InvalidInput
 
 SECTIONS = ("benign", "maps", "dirt", "speed")
 

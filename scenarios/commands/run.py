@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from scenarios.commands import selection
 from scenarios.commands.output import print_json, print_table, progress_bar
-from simulator.world import InvalidInput
+from simulator.errors import InvalidInput
 
 if TYPE_CHECKING:
     from scenarios.metrics import MetricValue

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from scenarios.files import load, locate
-from scenarios.schema import Scenario
-from simulator.world import InvalidInput
+from simulator.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from scenarios.schema import Scenario
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def files(arguments: argparse.Namespace) -> list[Path]:
     """The files that are meant, each once."""
+    from scenarios.files import locate
+
     return list(dict.fromkeys(path for name in arguments.scenarios for path in locate(name)))
 
 
@@ -61,6 +65,7 @@ def chosen(arguments: argparse.Namespace) -> list[Scenario]:
         InvalidInput: there is a fault in any of them.
     """
     from scenarios.build import check_buildable
+    from scenarios.files import load
 
     scenarios, faults = [], []
     changes = overrides(arguments)

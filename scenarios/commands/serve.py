@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from simulator.world import InvalidInput
+from simulator.errors import InvalidInput
 
 DESCRIPTION = """\
 Serve CARLA clients: programs written for the `carla` package of version 0.9.16 connect to this process as to CARLA.

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from simulator.world import InvalidInput
+from simulator.errors import InvalidInput
 
 LARGEST_SEED = 2**32 - 1
 

@@ -8,8 +8,7 @@ from typing import Any
 
 from scenarios.commands import selection
 from scenarios.commands.output import print_json, print_table
-from scenarios.files import load
-from simulator.world import InvalidInput
+from simulator.errors import InvalidInput
 
 
 def add_parser(subparsers: Any) -> None:
@@ -28,6 +27,7 @@ def add_parser(subparsers: Any) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
     from scenarios.build import check_buildable
+    from scenarios.files import load
 
     changes = selection.overrides(arguments)
     checked = []

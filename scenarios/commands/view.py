@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simulator.world import InfrastructureError, InvalidInput
+from simulator.errors import InfrastructureError, InvalidInput
 
 if TYPE_CHECKING:
     from simulator.recording import Recording

@@ -122,7 +122,7 @@ CASES: dict[str, tuple[bytes, str]] = {
     "negative seed": (added("seed: -1"), "seed"),
     "huge seed": (added(f"seed: {10**30}"), "seed"),
     "endless number": (added("seed: " + "9" * 5000), "seed: a number of 5000 digits"),
-    "name of a path": (added("name: '../../etc/pass wd'"), "name"),
+    "name of a path": (added("name: '../../etc/pass wd'"), "name: must match pattern"),
     # names of things
     "unknown weather": (changed("weather: ClearNoon", "weather: ClearNon"), "did you mean 'ClearNoon'"),
     "cloudier than all": (changed("weather: ClearNoon", "weather: {cloudiness: 101}"), "weather.cloudiness"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -119,6 +121,17 @@ def test_seeds_beyond_the_largest_exit_two(tmp_path: Path, capsys: pytest.Captur
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: str) -> None:
     assert main([command.replace("_", "-"), "--help"]) == 0
     assert len(capsys.readouterr().out) > 100
+
+
+def test_help_needs_no_torch() -> None:
+    """It would take seconds."""
+    look = "import sys; from scenarios.cli import main; main(['--help']); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", look], capture_output=True, check=False).returncode == 0
+
+
+def test_a_wrong_option_of_an_assistant_is_told_in_plain_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check-assistant", "ground_truth", "--set", "x=1"]) == 2
+    assert capsys.readouterr().err == "invalid input: assistant ground_truth: x: there is no such field\n"
 
 
 @pytest.mark.parametrize("kind", KINDS)
