@@ -1,0 +1,97 @@
+"""Metrics of attacks by pencil and paper."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from scenarios import attack_metrics
+from simulator.recording import Channel, Recording
+
+TIME_S = np.arange(81) * 0.05
+ZERO_S = 1.0
+
+
+def drive(
+    offset: NDArray[Any], benign: NDArray[Any] | None = None, width_m: float = 3.6, speed_mps: float = 29.0
+) -> Recording:
+    """Four seconds in a lane, time zero after one of them."""
+    even = np.ones_like(TIME_S)
+    channels = {
+        "truth/offset_m": offset,
+        "benign/offset_m": 0.0 * even if benign is None else benign,
+        "truth/lane_left_m": 0.5 * width_m * even,
+        "truth/lane_right_m": -0.5 * width_m * even,
+        "state/speed_mps": speed_mps * even,
+    }
+    meta = {"time_zero_s": ZERO_S, "vehicle": "openpilot_0_6", "latency_s": 0.0}
+    cells = Channel(np.array([[0.3, 0.0], [0.0, -0.4]]), "1")
+    timed: dict[str, Channel] = {name: Channel(values, "m", TIME_S) for name, values in channels.items()}
+    return Recording({**timed, "patch/brightness": cells}, meta=meta)
+
+
+def ramp(per_s: float, from_s: float = ZERO_S) -> NDArray[Any]:
+    return per_s * np.clip(TIME_S - from_s, 0.0, None)
+
+
+@pytest.mark.parametrize("side", [1.0, -1.0])
+@pytest.mark.parametrize(("width_m", "threshold_m"), [(3.6, 0.735), (2.7, 0.285)])
+def test_success_is_where_the_published_threshold_is(side: float, width_m: float, threshold_m: float) -> None:
+    """1 m/s from time zero on: the first frame beyond the threshold."""
+    run = drive(side * ramp(1.0), width_m=width_m)
+    assert attack_metrics.attack_success(run).value == 1.0
+    first = math.ceil(threshold_m / 0.05) * 0.05
+    assert attack_metrics.time_to_success(run).value == pytest.approx(first)
+
+
+def test_what_happens_before_time_zero_or_after_the_reaction_does_not_count() -> None:
+    early = np.where(TIME_S < ZERO_S - 0.01, 1.0, 0.0)
+    late = np.where(TIME_S > ZERO_S + 2.51, 1.0, 0.0)
+    for offset in (early, late):
+        assert attack_metrics.attack_success(drive(offset)).value == 0.0
+        assert attack_metrics.time_to_success(drive(offset)).value == math.inf
+
+
+def test_a_benign_run_that_drifts_is_no_success() -> None:
+    drifting = ramp(1.0)
+    assert attack_metrics.attack_success(drive(drifting, benign=drifting)).value == 0.0
+
+
+def test_coming_back_to_the_middle_is_no_success() -> None:
+    """A metre from the benign run, but in the middle of the lane."""
+    assert attack_metrics.attack_success(drive(0.0 * TIME_S, benign=0.0 * TIME_S + 1.0)).value == 0.0
+    assert attack_metrics.attack_success(drive(0.0 * TIME_S - 0.8, benign=0.0 * TIME_S - 2.0)).value == 0.0
+
+
+def test_deviations_are_the_largest() -> None:
+    run = drive(ramp(-1.0), benign=ramp(0.5))
+    assert attack_metrics.deviation_from_benign(run).value == pytest.approx(1.5 * 2.5)
+    assert attack_metrics.e2e_ld(run).value == pytest.approx(1.0)
+
+
+def test_the_floor_is_that_of_the_speed_and_the_lane() -> None:
+    """0.85 s at 29 m/s in a lane of 3.6 m: see the closed form in ``tests/attacks/test_floor.py``."""
+    assert attack_metrics.time_to_success_floor(drive(ramp(0.0))).value == pytest.approx(0.85)
+    slow = drive(ramp(0.0), speed_mps=20.0)
+    assert attack_metrics.time_to_success_floor(slow).value > 1.0
+
+
+def test_how_visible_the_patch_is() -> None:
+    run = drive(ramp(0.0))
+    assert attack_metrics.patch_l1(run).value == pytest.approx(0.175)
+    assert attack_metrics.patch_l2(run).value == pytest.approx(0.25)
+    assert attack_metrics.patch_linf(run).value == pytest.approx(0.4)
+    assert attack_metrics.patch_area_share(run).value == pytest.approx(0.5)
+
+
+def test_without_a_benign_run_nothing_is_claimed() -> None:
+    run = drive(ramp(1.0))
+    lone = Recording(
+        {name: value for name, value in run.channels.items() if name != "benign/offset_m"}, meta=run.meta
+    )
+    for name in ("attack_success", "time_to_success", "deviation_from_benign", "e2e_ld"):
+        assert not getattr(attack_metrics, name)(lone).valid
