@@ -66,7 +66,9 @@ def vehicle_of(scenario: Scenario) -> VehicleParameters:
     if scenario.ego.plant is None:
         return vehicle
     if not scenario.world.takes_plant:
-        raise InvalidInput(f"ego.plant: world '{scenario.world.type}' moves the car by itself; leave this out")
+        raise InvalidInput(
+            f"ego.plant: world '{scenario.world.type}' moves the car by itself; leave this out"
+        )
     # as openpilot's port of a car says how late it is
     return replace(vehicle, predicted_delay_s=DELAY_S)
 

@@ -1,0 +1,68 @@
+"""Where scenarios are driven, and by what kind of car."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scenarios.build import vehicle_of
+from scenarios.courses import course_of, driven_m, road_of
+from scenarios.files import check
+from scenarios.runner import batches, run
+from scenarios.schema import Scenario
+from simulator.tiny_physics import DELAY_S
+from simulator.world import InvalidInput
+
+
+def scenario(length_m: float = 100.0, **changes: Any) -> Scenario:
+    data = {
+        "schema_version": 1,
+        "duration_s": 2.0,
+        "road": {"type": "segments", "segments": [{"type": "line", "length_m": length_m}]},
+        "ego": {"speed_mps": 20.0},
+        "assistant": "ground_truth",
+    }
+    return check({**data, **changes}, "data")
+
+
+def plant(path: Path | str = "tinyphysics.onnx") -> dict[str, Any]:
+    return {"speed_mps": 20.0, "plant": {"type": "tiny_physics", "path": str(path)}}
+
+
+def test_a_made_up_course_is_driven_evenly() -> None:
+    course = course_of(scenario())
+    assert (course.road.length_m, course.speed_mps) == (100.0, 20.0)
+    assert course.driven_m(1.5) == driven_m(scenario(), 1.5) == 30.0
+
+
+def test_a_road_that_ends_early_is_refused_unless_the_run_shall_stop_there() -> None:
+    with pytest.raises(InvalidInput, match=r"road: it ends after 30\.0 m"):
+        road_of(scenario(30.0))
+    assert road_of(scenario(30.0, on_road_end="stop")).length_m == 30.0
+
+
+def test_assistants_know_how_late_a_learned_car_is() -> None:
+    bicycle, learned = scenario(), scenario(ego=plant())
+    assert vehicle_of(learned).predicted_delay_s == DELAY_S
+    assert vehicle_of(bicycle).predicted_delay_s != DELAY_S
+    assert batches([bicycle, learned, bicycle]) == [[0, 2], [1]]
+
+
+def test_a_world_that_moves_cars_by_itself_takes_no_plant() -> None:
+    with pytest.raises(InvalidInput, match=r"ego\.plant: world 'carla' moves the car by itself"):
+        vehicle_of(scenario(ego=plant(), world="carla"))
+
+
+def test_a_learned_car_drives(data: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="the extra 'openpilot' is not installed")
+    car = plant(data / "tinyphysics/tinyphysics.onnx")
+    learned = scenario(ego=car)
+    sampled = scenario(ego={**car, "plant": {**car["plant"], "sampled": True}})
+    expected, one, again = (run([each])[0].recording for each in (learned, sampled, sampled))
+    assert np.abs(expected["truth/offset_m"]).max() < 0.05
+    assert np.abs(one["truth/offset_m"]).max() < 0.2
+    assert one.to_bytes() == again.to_bytes()
+    assert not np.array_equal(one["truth/offset_m"], expected["truth/offset_m"])
