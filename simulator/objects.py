@@ -319,7 +319,8 @@ class _Brush:
         self.crop = self.target.clone()
         self.columns = torch.arange(left, right, dtype=image.dtype, device=image.device) + 0.5
         self.rows = torch.arange(top, bottom, dtype=image.dtype, device=image.device)[:, None] + 0.5
-        self.clear = torch.exp(-light.extinction_per_m * distance_m)
+        before = distance_m.clamp(max=light.fog_distance_m)
+        self.clear = torch.exp(light.fog_per_m * before - light.extinction_per_m * distance_m)
         beam = 0.8 * light.headlights * (_BEAM_M / distance_m).clamp(max=1) ** 2
         self.ambient = image.new_tensor(light.ground)[:, None, None] + beam
         self.haze = (image.new_tensor(light.sky_horizon) * (1 - self.clear))[:, None, None]

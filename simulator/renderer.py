@@ -73,6 +73,7 @@ class Renderer:
         self._ground_light = self._light_tensor("ground")
         self._horizon = self._light_tensor("sky_horizon")
         self._extinction = self._light_tensor("extinction_per_m")
+        self._fog, self._fog_distance = self._light_tensor("fog_per_m"), self._light_tensor("fog_distance_m")
         self._gloss = self._light_tensor("gloss")
         self._headlights = self._light_tensor("headlights")
         self._usual_mounts = Mounts.of(camera.mount, 1, dtype, device)
@@ -297,7 +298,8 @@ class Renderer:
 
         A wet road mirrors the horizon the more, the flatter one looks (Schlick's approximation of Fresnel's law).
         """
-        clear = torch.exp(-self._extinction[index, None] * rays.range_m)
+        before = torch.minimum(rays.range_m, self._fog_distance[index, None])
+        clear = torch.exp(self._fog[index, None] * before - self._extinction[index, None] * rays.range_m)
         height = self.camera.mount.z_m
         grazing = 1 - height / torch.sqrt(rays.range_m**2 + height**2)
         mirror = self._gloss[index, None] * (0.03 + 0.6 * grazing**5)

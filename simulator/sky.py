@@ -54,7 +54,8 @@ class Panorama:
             sky += glow[..., None] * (np.array([1.0, 0.9, 0.7], np.float32) - sky) * 0.8
         outline, color = _skyline(scene.surface.skyline, rng)
         cover = np.clip((outline[None] - elevation[:, None]) / _STEP_RAD + 0.5, 0, 1)[..., None]
-        haze = 1 - math.exp(-light.extinction_per_m * 500.0)
+        before = light.fog_per_m * min(light.fog_distance_m, 500.0)
+        haze = 1 - math.exp(before - light.extinction_per_m * 500.0)
         lit = color * np.array(light.ground, np.float32)
         stands = lit + haze * (horizon - lit)
         picture = np.clip(sky + cover * (stands - sky), 0, 1).astype(np.float32)

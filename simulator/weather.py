@@ -1,7 +1,8 @@
 """Weather and light, in CARLA's words.
 
-The values and the names of the presets are those of ``carla.WeatherParameters`` (percent, degrees, metres), so that a
-scenario means the same in every world. ``Light`` is what the renderer makes of them.
+Fields, units (percent, degrees, metres) and names of presets are those of ``carla.WeatherParameters``. The numbers of
+the presets are our own: they are listed here, and go to every world as they are, so that a scenario means the same in
+all of them. ``Light`` is what the renderer makes of them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ class Weather:
         cloudiness: 0 clear to 100 overcast.
         precipitation: rain in the air, 0 to 100.
         precipitation_deposits: puddles, 0 to 100.
-        wind_intensity: 0 to 100, slants the rain.
+        wind_intensity: 0 to 100; for CARLA's worlds, the renderer's rain falls as in a light wind.
         sun_azimuth_angle: degrees, clockwise from x as CARLA has it.
         sun_altitude_angle: degrees above the horizon, -90 to 90; below 0 it is night.
         fog_density: 0 to 100.
@@ -62,13 +63,19 @@ def _presets() -> dict[str, Weather]:
     }
     # the one name that CARLA spells differently
     presets["MidRainSunset"] = presets.pop("MidRainySunset")
+    # CARLA's leaves the weather to the map
+    presets["Default"] = Weather()
+    # dust is drawn as what it does to the view: a thick haze
+    presets["DustStorm"] = Weather(
+        cloudiness=100.0, wind_intensity=100.0, sun_altitude_angle=45.0, fog_density=60.0
+    )
     # CARLA has no preset for fog; the name follows its pattern
     presets["FogNoon"] = Weather(cloudiness=70.0, sun_altitude_angle=60.0, fog_density=45.0)
     return presets
 
 
 PRESETS: dict[str, Weather] = _presets()
-"""CARLA's presets by name (``ClearNoon`` ... ``HardRainNight``), and ``FogNoon``."""
+"""By CARLA's names (``ClearNoon`` ... ``HardRainNight``, ``Default``, ``DustStorm``), and ``FogNoon``."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,8 @@ class Light:
         sky_top: colour of the sky at 20 degrees and above.
         sky_horizon: colour of the sky at the horizon, which fog and haze also have.
         extinction_per_m: of the air (fog, rain, haze).
+        fog_per_m: the share of it that is fog, which begins only at ``fog_distance_m``.
+        fog_distance_m: from the camera.
         gloss: share of the sky's light that a wet road mirrors at grazing angles, 0 to 1.
         sun: strength of direct sun, 0 to 1; how dark cast shadows are.
         headlights: brightness of the car's own beam on the road, 0 by day.
@@ -91,6 +100,8 @@ class Light:
     sky_top: Color
     sky_horizon: Color
     extinction_per_m: float
+    fog_per_m: float
+    fog_distance_m: float
     gloss: float
     sun: float
     headlights: float
@@ -119,6 +130,8 @@ class Light:
             sky_top=_scale(_mix(night_top, top, day), dim),
             sky_horizon=_scale(_mix(night_horizon, horizon, day), dim),
             extinction_per_m=0.0006 + 0.045 * fog**1.5 + 0.004 * rain,
+            fog_per_m=0.045 * fog**1.5,
+            fog_distance_m=weather.fog_distance,
             gloss=0.75 * wet,
             sun=day * (1 - cloud) * (1 - 0.6 * rain),
             headlights=1.5 * (1 - _smoothstep(-4.0, 6.0, altitude)),

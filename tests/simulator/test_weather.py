@@ -5,8 +5,15 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+import torch
 
+from simulator.camera import CAMERAS
+from simulator.renderer import Renderer
+from simulator.roads.layout import LaneLayout
+from simulator.roads.segments import Line, build_road
+from simulator.scene import Scene
 from simulator.weather import PRESETS, Light, Weather, sun_heading_rad
+from simulator.world import VehicleState
 
 
 def test_presets_and_fields_are_carlas() -> None:
@@ -47,6 +54,22 @@ def test_more_is_more(field: str, attribute: str) -> None:
 
 def test_dense_fog_hides_what_is_100_m_away() -> None:
     assert Light.of(Weather(fog_density=100.0)).extinction_per_m * 100 > 3
+
+
+def test_fog_begins_at_its_distance() -> None:
+    road = build_road("fog", [Line(20.0)], LaneLayout.two_way())
+    scenes = [
+        Scene(road, weather=Weather(fog_density=50.0, fog_distance=distance)) for distance in (40.0, 0.0)
+    ]
+    scenes.append(Scene(road, weather=Weather(fog_density=0.0)))
+    renderer = Renderer(scenes, CAMERAS["model"], stretch=(0.0, 20.0))
+    state = VehicleState.at(*(torch.zeros(3) for _ in range(4)))
+    rays, _, index = renderer.look(state, torch.zeros(3))
+    (later, at_once, none), _ = renderer.illuminate(rays, index)
+    near = rays.range_m[0] < 40.0
+    torch.testing.assert_close(later[:, near], none[:, near])
+    assert (later[:, near] < at_once[:, near]).all()
+    assert (later[:, ~near] > none[:, ~near] + 1e-3).any()
 
 
 def test_azimuth_changes_hand() -> None:
