@@ -25,7 +25,7 @@ from simulator.roads.ahead import CAMERA_FOOT_M, Lines, look_ahead
 from simulator.roads.place import EgoLanes
 from simulator.scene import Scene
 from simulator.surface.layer import SurfaceLayer
-from simulator.vehicle import Vehicle, VehicleMemory, VehicleParameters
+from simulator.vehicle import SLOWEST_DYNAMIC_MPS, Vehicle, VehicleMemory, VehicleParameters
 from simulator.world import (
     CAMERA_PERIOD_S,
     DISTANCES_M,
@@ -229,8 +229,13 @@ class EmbeddedWorld:
         car = self.vehicle.parameters
         _, _, _, curvature = self.curve.frame_at(s + car.wheelbase_m)
         curvature = curvature / (1 - curvature * d)
-        state = VehicleState.at(x, y, road_heading + heading, speed).replace(
-            steering_rad=car.steering_for(curvature, speed), yaw_rate_radps=speed * curvature
+        slip = car.slip_of(curvature, speed)
+        # at walking pace tyres do not slip
+        slip = torch.zeros_like(speed) if slip is None else slip * (speed >= SLOWEST_DYNAMIC_MPS)
+        state = VehicleState.at(x, y, road_heading + heading - slip, speed).replace(
+            steering_rad=car.steering_for(curvature, speed),
+            yaw_rate_radps=speed * curvature,
+            lateral_speed_mps=speed * torch.tan(slip),
         )
         count = torch.zeros(self.size, dtype=torch.int64, device=s.device)
         return WorldState(state, self.vehicle.initial_memory(state), s, count, count + seed)

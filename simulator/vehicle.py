@@ -162,6 +162,7 @@ class VehicleParameters:
 
 PRESETS: dict[str, VehicleParameters] = {
     "openpilot_0_6": VehicleParameters(),
+    "openpilot_0_6_dynamic": VehicleParameters(model="dynamic"),
     "openpilot_0_6_delayed": VehicleParameters(steering_delay_s=0.12),
     "iso_11270": VehicleParameters(
         steering_rate_limit_radps=math.inf, max_lateral_acceleration_mps2=3.0, max_lateral_jerk_mps3=5.0

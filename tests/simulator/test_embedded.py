@@ -37,6 +37,17 @@ def hold(
     return observations
 
 
+def test_a_car_that_slips_starts_in_steady_cornering() -> None:
+    world = EmbeddedWorld([BEND], Start(s_m=70.0, speed_mps=15.0), PRESETS["openpilot_0_6_dynamic"])
+    first = world.reset(0)
+    later = world.step(Command(first.state.steering_rad, column(0.0)))
+    assert float(first.state.lateral_speed_mps) < -0.05
+    for name in ("lateral_speed_mps", "yaw_rate_radps"):
+        before, after = (float(getattr(seen.state, name)) for seen in (first, later))
+        assert after == pytest.approx(before, rel=0.01)
+    assert float(later.truth.offset_m) == pytest.approx(float(first.truth.offset_m), abs=2e-3)
+
+
 def test_it_is_a_world() -> None:
     world = EmbeddedWorld([STRAIGHT], Start())
     assert isinstance(world, World)
