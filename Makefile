@@ -3,6 +3,8 @@
 PYTHON ?= python3
 SCENARIO ?= benign/highway_straight
 TEST_WORKERS ?= 2
+# OpenDRIVE maps that the table of maps is driven on
+MAPS ?= ../shared/data/opendrive
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -24,7 +26,8 @@ lint: $(VENV)/installed-dev
 
 # every figure of the README that is too slow for `make test`
 results: $(VENV)/installed
-	$(BIN)/dirtyroad results
+	@test -d "$(MAPS)" || echo "maps skipped: there is no folder $(MAPS); name one with: make results MAPS=..."
+	$(BIN)/dirtyroad results $(if $(wildcard $(MAPS)),--maps "$(MAPS)")
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info
