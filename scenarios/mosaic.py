@@ -34,9 +34,11 @@ def draw_line(picture: Image, camera: Camera, line: LaneLine | None, color: tupl
 def label(picture: Image, text: str, good: bool) -> Image:
     """The picture with a line of text in its upper left corner, red where something is wrong."""
     written = picture.copy()
+    font, scale = cv2.FONT_HERSHEY_SIMPLEX, 0.5
+    (width, height), below = cv2.getTextSize(text, font, scale, 1)
+    cv2.rectangle(written, (0, 0), (width + 12, height + below + 8), (20, 22, 24), cv2.FILLED)
     color = (90, 255, 120) if good else (255, 70, 60)
-    for thickness, ink in ((4, (0, 0, 0)), (1, color)):
-        cv2.putText(written, text, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, ink, thickness, cv2.LINE_AA)
+    cv2.putText(written, text, (6, height + 5), font, scale, color, 1, cv2.LINE_AA)
     return written
 
 
