@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,16 @@ from lkas.perception import Assistant, Perception
 from scenarios.build import scene_of, start_of, vehicle_of
 from scenarios.factories import Setting
 from scenarios.files import load, locate
+from scenarios.patches import appearance
 from scenarios.registry import plugin
+from scenarios.rehearsals import run_attack
 from scenarios.runner import make_assistant
 from scenarios.schema import Scenario
 from simulator.camera import CAMERAS
 from simulator.environment import LaneKeepingEnv, LaneKeepingVectorEnv, Spectator
 from simulator.lane_keeping import LaneKeepingTask
+from simulator.scene import Scene
+from simulator.surface.layer import SurfaceLayer
 from simulator.world import InvalidInput, Observation
 
 DEFAULT_SCENARIO = "benign/highway_straight"
@@ -71,14 +76,15 @@ def make_vector_env(
     numbered = [s.with_seed(s.seed + i) for i, s in enumerate(chosen)]
     first = numbered[0]
     for other in numbered[1:]:
-        if (other.world, other.ego.vehicle, other.ego.plant, other.duration_s) != (
+        if (other.world, other.attack, other.ego.vehicle, other.ego.plant, other.duration_s) != (
             first.world,
+            first.attack,
             first.ego.vehicle,
             first.ego.plant,
             first.duration_s,
         ):
             raise InvalidInput(
-                f"scenario: {other.name} and {first.name} differ in world, car or duration_s, and cannot be "
+                f"scenario: {other.name} and {first.name} differ in world, attack, car or duration_s, and cannot be "
                 "stepped as one batch"
             )
     return LaneKeepingVectorEnv(**_parts(numbered, render_mode))
@@ -89,6 +95,30 @@ def _load(scenario: str | Path) -> Scenario:
     if len(files) != 1:
         raise InvalidInput(f"scenario: {scenario} means {len(files)} scenarios; give one")
     return load(files[0])
+
+
+def _lay(scenarios: Sequence[Scenario], scenes: Sequence[Scene]) -> list[SurfaceLayer]:
+    """What the attacks of scenarios put on their roads.
+
+    Raises:
+        InvalidInput: an attack has to be optimised against the scenario's own driver, or appears late.
+    """
+    for scenario in scenarios:
+        if scenario.attack is not None and plugin("attacks", scenario.attack.type).rehearsed:
+            raise InvalidInput(
+                f"{scenario.name}: attack: '{scenario.attack.type}' is optimised against the driver, and here a "
+                "learner drives; lay its patch with attack: {type: saved_patch, path: ...}, or set attack: null"
+            )
+    results = [
+        run_attack(scenario, scene, partial(make_assistant, [scenario]))
+        for scenario, scene in zip(scenarios, scenes, strict=True)
+    ]
+    patches = appearance(scenarios, results)
+    if patches is not None and any(patches.frames):
+        raise InvalidInput(
+            "attack.appears: in an environment a patch is there from the start; set it to from_start"
+        )
+    return patches.at(0) if patches else []
 
 
 def _parts(scenarios: Sequence[Scenario], render_mode: str | None) -> dict[str, Any]:
@@ -102,7 +132,7 @@ def _parts(scenarios: Sequence[Scenario], render_mode: str | None) -> dict[str, 
         spectator = Spectator(CAMERAS[SHOWN_CAMERA], roads, AssistantsEyes(assistant))
     vehicle = vehicle_of(first)
     starts = [start_of(scenario) for scenario in scenarios]
-    setting = Setting(scenes, starts, vehicle, tuple(cameras), plant=first.ego.plant)
+    setting = Setting(scenes, starts, vehicle, tuple(cameras), _lay(scenarios, scenes), first.ego.plant)
     world = plugin("worlds", first.world.type).load()(first.world, setting)
     task = LaneKeepingTask(vehicle, first.duration_s)
     return {"world": world, "task": task, "render_mode": render_mode, "spectator": spectator}

@@ -120,8 +120,33 @@ class _Episodes:
         self.previous = torch.zeros(world.size)
         self.observation: Observation | None = None
         self.sight: Sight | None = None
+        self.closed = False
+
+    def close(self) -> None:
+        self.closed = True
+        self.world.close()
+
+    def asked(self, actions: Any) -> Tensor:
+        """``(N,)`` actions that somebody gave.
+
+        Raises:
+            InvalidInput: they are not N finite numbers, or the environment is closed.
+        """
+        self._check_open()
+        try:
+            values = np.asarray(actions, np.float32).reshape(self.world.size)
+        except (TypeError, ValueError) as error:
+            raise InvalidInput(f"action: give {self.world.size} numbers, not {actions!r:.60}") from error
+        if not np.isfinite(values).all():
+            raise InvalidInput(f"action: give finite numbers, not {actions!r:.60}")
+        return torch.from_numpy(values)
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise InvalidInput("the environment is closed; make another one")
 
     def reset(self, seed: int) -> None:
+        self._check_open()
         self.steps.zero_()
         self.previous.zero_()
         if self.spectator is not None and self.spectator.perceiver is not None:
@@ -224,7 +249,7 @@ class LaneKeepingEnv(gymnasium.Env[Frame, Action]):
         """Drive for one camera period."""
         if self._episodes.observation is None:
             raise gymnasium.error.ResetNeeded("call reset() before step()")
-        asked = torch.from_numpy(np.asarray(action, np.float32).reshape(1))
+        asked = self._episodes.asked(action)
         reward, terminated, truncated = self._episodes.step(asked, torch.zeros(1, dtype=torch.bool), 0)
         return (
             self._episodes.frames()[0],
@@ -243,7 +268,7 @@ class LaneKeepingEnv(gymnasium.Env[Frame, Action]):
 
     def close(self) -> None:
         """Close the world; may be called twice."""
-        self._episodes.world.close()
+        self._episodes.close()
 
 
 class LaneKeepingVectorEnv(VectorEnv[Frame, Action, NDArray[Any]]):
@@ -292,7 +317,7 @@ class LaneKeepingVectorEnv(VectorEnv[Frame, Action, NDArray[Any]]):
         """Drive for one camera period, or begin again where an episode was over; actions there are ignored."""
         if self._episodes.observation is None:
             raise gymnasium.error.ResetNeeded("call reset() before step()")
-        asked = torch.from_numpy(np.asarray(actions, np.float32).reshape(self.num_envs))
+        asked = self._episodes.asked(actions)
         seed = int(self.np_random.integers(_LARGEST_SEED)) if self._over.any() else 0
         reward, terminated, truncated = self._episodes.step(asked, self._over, seed)
         self._over = terminated | truncated
@@ -312,7 +337,7 @@ class LaneKeepingVectorEnv(VectorEnv[Frame, Action, NDArray[Any]]):
 
     def close_extras(self, **kwargs: Any) -> None:
         """Close the world; called once."""
-        self._episodes.world.close()
+        self._episodes.close()
 
 
 def _frame_space(camera: Camera) -> gymnasium.spaces.Box[Any]:

@@ -78,6 +78,32 @@ def test_vector_environment_by_name(scenario: Path) -> None:
     env.close()
 
 
+def test_dirt_lies_on_the_road_of_an_environment(scenario: Path, tmp_path: Path) -> None:
+    dirty = tmp_path / "dirty.yaml"
+    dirt = "attack: {type: random_dirt, ahead_m: 1.0, length_m: 6.0, warm_up_s: 0.0}"
+    dirty.write_text(SCENARIO + dirt + "\n")
+    frames = []
+    for file in (scenario, dirty):
+        env = gymnasium.make(ID, scenario=file)
+        frames.append(env.reset(seed=0)[0])
+        env.close()
+    assert (frames[0] != frames[1]).any(-1).sum() > 100
+    dirty.write_text(SCENARIO + "attack: dirty_road\n")
+    with pytest.raises(InvalidInput, match="optimised against the driver"):
+        gymnasium.make(ID, scenario=dirty)
+
+
+def test_what_cannot_be_done_is_said(scenario: Path) -> None:
+    env = gymnasium.make(ID, scenario=scenario).unwrapped
+    env.reset(seed=0)
+    for action in (None, np.full(1, np.nan), np.zeros(2)):
+        with pytest.raises(InvalidInput, match="action: give"):
+            env.step(action)
+    env.close()
+    with pytest.raises(InvalidInput, match="closed"):
+        env.reset()
+
+
 def test_scenarios_that_cannot_share_a_batch_are_refused(scenario: Path, tmp_path: Path) -> None:
     longer = tmp_path / "longer.yaml"
     longer.write_text(SCENARIO.replace("0.3", "0.4"))
