@@ -184,8 +184,11 @@ class Planner:
         share = (1 - u * u).clamp_min(0.0) * torch.gradient(DISTANCES_M)[0]
         moments = torch.stack([share * u**k for k in (2, 3, 4, 5, 6, 1, 2, 3)], dim=2)
         like = torch.zeros(1, dtype=dtype, device=device)
-        self._gains, self._moments = gains.to(like), moments.to(like)
-        self._scales = torch.cat([reach**-1, reach**-2, reach**-3], dim=1).to(like)
+        scales = torch.cat([reach**-1, reach**-2, reach**-3], dim=1)
+        faster = torch.cat([gains[1:], gains[-1:]])
+        parts = [moments.flatten(1), scales, gains, faster]
+        # all that depends on the speed in one table: one look-up instead of four
+        self._by_speed, self._widths = torch.cat(parts, dim=1).to(like), [part.shape[1] for part in parts]
         self._nodes = nodes.to(like)
         self._foot = torch.full_like(self._nodes, -CAMERA_FOOT_M)
         self._derivative = torch.tensor([1.0, 2.0, 3.0]).to(like)
@@ -228,14 +231,15 @@ class Planner:
         speed = speed_mps.clamp(self._SLOWEST_MPS, self._FASTEST_MPS)
         place = (speed - self._SLOWEST_MPS) * self._PER_MPS
         below = place.detach().long()
-        polys = self._fit(perception, below)
+        moments, scales, gains, faster = self._by_speed.index_select(0, below).split(self._widths, dim=1)
+        polys = self._fit(perception, moments, scales)
         d_poly, width, weight, memory = self._blend(polys, perception, speed, memory)
         offset, headings = self._unroll(d_poly, speed[:, None])
         # within the delay the wheels get as far as they can towards what was commanded last
         swing = p.delay_s * p.steering_rate_limit_radps / p.wheelbase_m
         soon = curvature_per_m + (memory.curvature_per_m - curvature_per_m).clamp(-swing, swing)
         inputs = torch.cat([offset, curvature_per_m[:, None], soon[:, None], headings], dim=1)
-        gains = torch.lerp(self._gains[below], self._gains[below + 1], (place - below)[:, None])
+        gains = torch.lerp(gains, faster, (place - below)[:, None])
         curvature = torch.linalg.vecdot(gains[:, :-1], inputs)
         heading_error = -headings[:, 0]
         if slip_rad is not None:
@@ -256,20 +260,22 @@ class Planner:
             ``(N, 3, 4)``.
         """
         speed = speed_mps.detach().clamp(self._SLOWEST_MPS, self._FASTEST_MPS)
-        return self._fit(perception, ((speed - self._SLOWEST_MPS) * self._PER_MPS).long())
+        below = ((speed - self._SLOWEST_MPS) * self._PER_MPS).long()
+        moments, scales, *_ = self._by_speed.index_select(0, below).split(self._widths, dim=1)
+        return self._fit(perception, moments, scales)
 
-    def _fit(self, perception: Perception, bucket: Tensor) -> Tensor:
+    def _fit(self, perception: Perception, moments: Tensor, scales: Tensor) -> Tensor:
         near = slice(LEFT_NEAR, RIGHT_NEAR + 1)
         y = torch.cat([perception.path_y_m[:, None], perception.lane_y_m[:, near]], dim=1).to(self._one)
         std = torch.cat([perception.path_std_m[:, None], perception.lane_std_m[:, near]], dim=1).to(self._one)
         certainty = std**-2
         pinned = y[..., :1]
-        moments = self._moments[bucket]
-        powers = certainty @ moments[..., :5]
-        values = (certainty * (y - pinned)) @ moments[..., 5:]
+        squares, products = moments.unflatten(1, (len(DISTANCES_M), -1)).split([5, 3], dim=2)
+        powers = certainty @ squares
+        values = (certainty * (y - pinned)) @ products
         # the normal matrix of a polynomial fit has the sum of u**(i + j) in row i and column j
         solution = torch.linalg.solve(powers.unfold(2, 3, 1), values[..., None])[..., 0]
-        return torch.cat([pinned, solution * self._scales[bucket][:, None]], dim=2)
+        return torch.cat([pinned, solution * scales[:, None]], dim=2)
 
     def _blend(
         self, polys: Tensor, perception: Perception, speed_mps: Tensor, memory: PlannerMemory

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
+import torch
+
 from lkas.driver import DriverAssistant, load_driver
 from lkas.network import DriverNet
 from scenarios.cores import threads
@@ -97,7 +99,7 @@ def closed_loop(worlds: int, thread_count: int, steps: int, repetitions: int = 3
     length_m = SPEED_MPS * CAMERA_PERIOD_S * (steps + WARM_UP_STEPS)
     room_m = max(road.length_m - length_m, 1.0)
     starts = [Start(s_m=room_m * index / worlds, speed_mps=SPEED_MPS) for index in range(worlds)]
-    with threads(thread_count):
+    with torch.no_grad(), threads(thread_count):
         # the network drives without the true path, so nobody needs it
         world = EmbeddedWorld([Scene(road)] * worlds, starts, cameras=[CAMERAS["model"]], ahead=False)
         assistant = DriverAssistant(network())

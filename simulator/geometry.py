@@ -119,16 +119,15 @@ class Curve:
         if which is None and len(self) > 1:
             which = torch.arange(len(self), device=x.device)
         first = None if which is None else (which * count).reshape(-1, *[1] * (x.ndim - 1))
-        s, last = s_guess.detach(), iterations - 1
+        # as complex numbers a shift and a turn are two operations instead of eight
+        points, s, last = torch.complex(x, y), s_guess.detach(), iterations - 1
         for iteration in range(iterations):
-            px, py = (x, y) if iteration == last else (x.detach(), y.detach())
             index = ((s - self.start_m) * (1 / self.step_m)).round().clamp(0, count - 1).long()
             index = index if first is None else index + first
             rows = self._arcs.index_select(0, index.flatten()).unflatten(0, index.shape)
-            # as complex numbers a shift and a turn are two operations instead of eight
-            point, turned_back = torch.view_as_complex(rows[..., :4].unflatten(-1, (2, 2))).unbind(-1)
+            foot, turned_back = torch.view_as_complex(rows[..., :4].unflatten(-1, (2, 2))).unbind(-1)
             curvature, at = rows[..., 4], rows[..., 5]
-            place = (torch.complex(px, py) - point) * turned_back
+            place = ((points if iteration == last else points.detach()) - foot) * turned_back
             along, left = place.real, place.imag
             sideways, to_centre = curvature * along, 1 - curvature * left
             s = at + torch.atan2(sideways, to_centre) / curvature

@@ -9,7 +9,7 @@ between them the curve of a lane is replaced by its chord.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import torch
@@ -210,10 +210,11 @@ class Renderer:
         """Where along and across the roads the rays end."""
         ahead = rays.ahead_m + mounts.x_m[:, None, None]
         left = rays.left_m + mounts.y_m[:, None, None]
-        dx, dy = rotate(ahead, left, state.yaw_rad.to(self.dtype)[:, None, None])
-        x, y = state.x_m.to(self.dtype)[:, None, None] + dx, state.y_m.to(self.dtype)[:, None, None] + dy
-        guess = s_m.to(self.dtype)[:, None, None] + ahead.detach()
-        s, d = self._curves.to_frenet(x, y, guess, 2, index if len(self._curves) > 1 else None)
+        pose = torch.stack([state.x_m, state.y_m, state.yaw_rad, s_m.to(state.x_m)])
+        x, y, yaw, s = pose.to(self.dtype)[..., None, None].unbind()
+        dx, dy = rotate(ahead, left, yaw)
+        which = index if len(self._curves) > 1 else None
+        s, d = self._curves.to_frenet(x + dx, y + dy, s + ahead.detach(), 2, which)
         with torch.no_grad():
             along, across = self._footprint(s, d, rays.drift_m)
         return GroundView(s, d, along, across)
@@ -314,8 +315,8 @@ class Renderer:
 
 def _only(batch: Batch, i: int) -> Batch:
     """World ``i`` of a batch as a batch of its own."""
-    values: list[Any] = [getattr(batch, f.name) for f in fields(batch)]
-    return type(batch)(*(v[i : i + 1] if isinstance(v, Tensor) else v for v in values))
+    values: Any = {k: v[i : i + 1] if isinstance(v, Tensor) else v for k, v in vars(batch).items()}
+    return replace(batch, **values)
 
 
 def _beam(ahead_m: Tensor, left_m: Tensor) -> Tensor:
