@@ -14,7 +14,7 @@ def add_parser(subparsers: Any) -> None:
         "bench",
         help="measure speed",
         description="Measure speed: 'loop' is the closed loop with the shipped driver at 20 Hz, model frame only, with "
-        "one world on one thread and with 16 worlds on two; 'carla' is the server of 'dirtyroad serve' with one car and "
+        "one world on one thread and with 16 worlds on two; 'carla' is 'dirtyroad serve' with one car and "
         "the CARLA client that ticks it.",
     )
     parser.add_argument("what", choices=["loop", "carla"], help="what to measure")

@@ -109,7 +109,9 @@ def read_signals(root: ElementTree.Element, client: carla.Map) -> list[Signal]:
 
 def _pose(client: carla.Map, road: ElementTree.Element, element: ElementTree.Element) -> Pose | None:
     """Where a signal stands: beside the reference line, which the client gives by way of some lane."""
-    road_id, s_m = int(road.get("id", "-1")), _number(element, "s", 0.0)
+    # at the very ends of a road the client finds no lane
+    end_m = _number(road, "length", 0.0) - 0.05
+    road_id, s_m = int(road.get("id", "-1")), min(max(_number(element, "s", 0.0), 0.05), end_m)
     for lane in road.iterfind("lanes/laneSection/*/lane"):
         lane_id = int(lane.get("id", "0"))
         if lane_id == 0:

@@ -98,6 +98,9 @@ class Town:
                 continue
             key = waypoint.road_id, waypoint.section_id, waypoint.lane_id, waypoint.s
             place, turn = waypoint.transform.location, waypoint.transform.rotation
+            nearest = self.waypoint(place.x, place.y)
+            if nearest is None or nearest.is_junction:
+                continue
             height = place.z + SPAWN_HEIGHT_M
             places.append((key, (place.x, place.y, height, turn.pitch, math.fmod(turn.yaw, 360.0), 0.0)))
         spread: list[Pose] = []
