@@ -74,9 +74,12 @@ def test_a_server_that_dies_mid_tick_is_a_time_out_for_its_client(tools: Any) ->
         world = client.get_world()
         tools.synchronise(world)
         client.set_timeout(1.0)
-        threading.Timer(0.2, process.kill).start()
+        # the client keeps Python's lock while it waits, so somebody else has to do it
+        killer = "import os, sys, time; time.sleep(0.5); os.kill(int(sys.argv[1]), 9)"
+        murder = subprocess.Popen([sys.executable, "-c", killer, str(process.pid)])
         with pytest.raises(RuntimeError, match="time-out of 1000ms while waiting for the simulator"):
             tick_on()
+        murder.wait(10)
 
 
 def _mutated(generator: random.Random) -> bytes:
