@@ -15,7 +15,25 @@ from importlib import import_module
 
 from simulator.errors import InfrastructureError, InvalidInput
 
-COMMANDS = ("run", "batch", "report", "compare", "view", "validate", "list", "schema", "train", "check_assistant", "bench", "gap", "export", "picture", "rlog", "results", "serve")
+COMMANDS = (
+    "run",
+    "batch",
+    "report",
+    "compare",
+    "view",
+    "validate",
+    "list",
+    "schema",
+    "train",
+    "check_assistant",
+    "bench",
+    "gap",
+    "export",
+    "picture",
+    "rlog",
+    "results",
+    "serve",
+)
 """Modules of ``scenarios.commands``; each has ``add_parser(subparsers)`` and the function that it names."""
 
 

@@ -117,7 +117,7 @@ CAMERAS: dict[str, Camera] = {
     "road": Camera("road", 1164, 874, 910.0, 910.0, 582.0, 437.0),
     "wide": Camera("wide", 1280, 720, 760.0, 760.0, 640.0, 320.0),
 }
-"""``model``: openpilot's model frame, which the driver sees. ``big_model``: the frame of twice its angle that openpilot's
+"""``model``: openpilot's model frame, which the driver sees. ``big_model``: the frame of twice its angle that its
 networks since 0.8.13 also see. ``road``: its camera (EON). ``wide``: for people."""
 
 

@@ -35,7 +35,7 @@ def _add_lane_keeping(kinds: Any) -> None:
         "--dirt",
         type=float,
         metavar="UNITS",
-        help="how much brighter or darker than the road a stretch of dirt may be that the driver sees, 0 to 1 (default: 0.2)",
+        help="how much brighter or darker than the road a stretch of dirt may be, 0 to 1 (default: 0.2)",
     )
     parser.add_argument("--steps", type=int, metavar="K", help="steps of the optimiser (default: 8000)")
     parser.add_argument("--minutes", type=float, metavar="M", help="stop after so long, if not done before")
