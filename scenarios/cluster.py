@@ -61,7 +61,8 @@ class EpisodeWorkers(WorkerPlugin):
 
 def run_task(task: Task, plugin: str) -> Report:
     """What Dask calls on a worker."""
-    workers: EpisodeWorkers = get_worker().plugins[plugin]
+    workers = get_worker().plugins[plugin]
+    assert isinstance(workers, EpisodeWorkers)
     return workers.run(task)
 
 

@@ -179,7 +179,7 @@ class _Expansion:
             ("attack", matrix.attacks),
             ("defenses", matrix.defenses),
         ]
-        axes = [
+        axes: list[list[tuple[str, list[Change]]]] = [
             [("", [])]
             if axis is None
             else [(label, [Change(field, value, "matrix")]) for label, value in axis.items()]

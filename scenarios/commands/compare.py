@@ -62,7 +62,7 @@ def tables(comparison: Comparison) -> list[tuple[str, tuple[str, ...], list[tupl
         )
         for one in comparison.differences
     ]
-    found = [
+    found: list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]] = [
         ("differences", COLUMNS, differences),
         ("other verdicts of gates", ("gate", "before", "after"), list(comparison.gates)),
         ("other verdicts of episodes", ("episode", "before", "after"), list(comparison.verdicts)),

@@ -24,8 +24,11 @@ def add_parser(subparsers: Any) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
+    from pydantic import BaseModel
+
     from scenarios.schema import Scenario
     from scenarios.suite import Suite
 
-    print_json({"scenario": Scenario, "suite": Suite}[arguments.what].model_json_schema())
+    models: dict[str, type[BaseModel]] = {"scenario": Scenario, "suite": Suite}
+    print_json(models[arguments.what].model_json_schema())
     return 0
