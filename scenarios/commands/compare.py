@@ -50,7 +50,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def tables(comparison: Comparison) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
     """Title, columns and rows of what there is to show."""
-    differences = [
+    differences: list[tuple[str, ...]] = [
         (
             ", ".join(one.group),
             one.metric,
