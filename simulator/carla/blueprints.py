@@ -91,6 +91,8 @@ def _entries(
     for name, (base, special, generation, wheels, half) in data["vehicles"].items():
         yield name, tuple(half), _vehicle(base, special, generation, wheels, data["colors"])
     for name, car in PRESETS.items():
+        if car.model != "kinematic":
+            continue
         half = 0.5 * car.length_m, 0.5 * car.width_m, CAR_HALF_HEIGHT_M
         yield OWN_PREFIX + name, half, _vehicle("car", "", 2, 4, data["colors"])
     for number in range(1, data["walkers"] + 1):

@@ -94,6 +94,11 @@ class CarlaWorld:
                 f"world.latency_s: {latency_s} s is not possible with CARLA, which takes one command a tick; give a "
                 f"multiple of {CAMERA_PERIOD_S:g}"
             )
+        if vehicle.model != "kinematic":
+            raise InvalidInput(
+                f"vehicle.model {vehicle.model!r} does not exist on CARLA servers; give a kinematic one, or drive "
+                "in the embedded world"
+            )
         if scene.road.opendrive is None:
             raise InvalidInput(
                 f"road {scene.road.name!r} has no OpenDRIVE that could be sent to a CARLA server"

@@ -87,7 +87,8 @@ def test_abrupt_arcs_are_entered_within_the_lane(name: str) -> None:
         ([Line(50.0), Arc(100.0, -60.0)], Start(speed_mps=12.0)),
     ]
     driven = drive(world_of(cases, car), GroundTruthAssistant(Pilot(car)), 9.0)
-    assert float(driven["offset"].abs().max()) < 0.25
+    # a car that slips answers later, by a curve that its assistant does not know to be one
+    assert float(driven["offset"].abs().max()) < (0.25 if car.model == "kinematic" else 0.45)
 
 
 @pytest.mark.parametrize("latency_s", [0.05, 0.1])

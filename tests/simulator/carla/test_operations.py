@@ -501,7 +501,6 @@ def test_every_command_of_a_batch(client: Any, world: Any) -> None:
         command.ApplyTorque(car, vector),
         command.SetSimulatePhysics(car, True),
         command.SetEnableGravity(car, True),
-        command.ShowDebugTelemetry(car.id, False),
         command.SetVehicleLightState(car, carla.VehicleLightState.Fog),
         command.DestroyActor(walker),
     ]

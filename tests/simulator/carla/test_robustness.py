@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import socket
 import struct
@@ -107,7 +108,11 @@ def _bombard(port: int, data_port: int, count: int) -> None:
     connection: socket.socket | None = None
     for index in range(count):
         if index % 4 == 3:
-            with socket.create_connection(("127.0.0.1", data_port), 20) as reader:
+            # the server may hang up first
+            with (
+                contextlib.suppress(ConnectionError),
+                socket.create_connection(("127.0.0.1", data_port), 20) as reader,
+            ):
                 reader.sendall(
                     struct.pack("<I", generator.randrange(10))[: generator.randrange(5)]
                     + generator.randbytes(generator.randrange(3))
@@ -119,6 +124,8 @@ def _bombard(port: int, data_port: int, count: int) -> None:
             connection.sendall(_mutated(generator))
         except OSError:
             # the server has hung up, as it should
+            if connection is not None:
+                connection.close()
             connection = None
         if connection is not None and generator.random() < 0.2:
             connection.close()

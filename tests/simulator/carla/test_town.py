@@ -34,12 +34,6 @@ def test_every_light_of_town01_governs_lanes_before_a_junction(town01: Town) -> 
             assert math.hypot(light.pose[0] - region.x_m, light.pose[1] - region.y_m) < 60.0
 
 
-def test_speed_limits_have_their_values(town01: Town) -> None:
-    limits = [signal.value for signal in town01.signals if signal.kind == "274"]
-
-    assert sorted(set(limits)) == [30.0, 60.0, 90.0]
-
-
 def test_spawn_points_stand_on_driving_lanes_apart_from_each_other(town01: Town) -> None:
     points = town01.spawn_points
 

@@ -68,7 +68,7 @@ def test_pairs_are_named_from_the_left(
         ('<road id="1"', '<road id="one"', "id of <road> is 'one'"),
         ('<road id="1" length="100.0"', '<road id="1"', "<road> has no length"),
         ('<road id="1" length="100.0"', '<road id="1" length="nan"', "length of <road> is 'nan'"),
-        ('<road id="1" length="100.0"', '<road id="1" length="-4"', "length is -4.0"),
+        ('<road id="1" length="100.0"', '<road id="1" length="-4"', "length is -4, but must be positive"),
         ('<road id="1" length="100.0"', '<road id="1" length="1e308"', "length of <road> is '1e308'"),
         ('hdg="0.0"', 'hdg="inf"', "hdg of <geometry> is 'inf'"),
         ('hdg="0.0"', "", "<geometry> has no hdg"),
