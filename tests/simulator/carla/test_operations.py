@@ -501,14 +501,14 @@ def test_every_command_of_a_batch(client: Any, world: Any) -> None:
         command.ApplyTorque(car, vector),
         command.SetSimulatePhysics(car, True),
         command.SetEnableGravity(car, True),
-        command.SetVehicleLightState(car, carla.VehicleLightState.Fog),
+        command.SetVehicleLightState(car, carla.VehicleLightState.Position),
         command.DestroyActor(walker),
     ]
 
     answers = client.apply_batch_sync(batch, True)
 
     assert [answer.error for answer in answers] == [""] * len(batch)
-    assert car.get_light_state() == carla.VehicleLightState.Fog
+    assert car.get_light_state() == carla.VehicleLightState.Position
     assert car.get_location().x == pytest.approx(130.0, abs=0.2)
     assert world.get_actors().find(walker.id) is None
 
