@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from itertools import combinations
 
 import torch
 from torch import Tensor
@@ -29,11 +30,12 @@ _ALL = slice(None)
 _NEAR_M = 0.3
 _RIM_PX = 4
 _SHADOW_M = 0.35
+_SUN_SHARE = 0.6
 _EDGE_ON_M = 0.01
 _BEAM_M = 18.0
 _LAMP = 1.4
 _UNIT_BOX = [(x, y, z) for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (0.0, 1.0)]
-_BOX_EDGES = [(a, b) for a in range(8) for b in (a ^ 1, a ^ 2, a ^ 4) if a < b]
+_PAIRS = list(combinations(range(12), 2))
 
 
 @dataclass(frozen=True)
@@ -161,11 +163,14 @@ def draw_boxes(
     color = boxes.color.to(image)
     distance = torch.linalg.norm(eye[..., :2], dim=-1)
     near = (boxes.present & (distance <= FARTHEST_M)).tolist()
+    shadow = _cast(boxes, lights).to(image)
     corners = (
         size.new_tensor(_UNIT_BOX)
         * (size + size.new_tensor([2 * _SHADOW_M, 2 * _SHADOW_M, 0.0]))[..., None, :]
     )
-    seen = _apply(to_pixel, corners).tolist()
+    # where the tops throw their shadows, which the lower half of the corners stands for
+    ends = corners[..., ::2, :] + functional.pad(shadow, (0, 1))[..., None, :]
+    seen = _apply(to_pixel, torch.cat([corners, ends], -2)).tolist()
     distances = distance.tolist()
     jobs = []
     for world in range(len(boxes)):
@@ -179,13 +184,21 @@ def draw_boxes(
     kinds = {boxes.kinds[k] for _, k, _ in jobs}
     faces = {kind: _project_faces(LOOKS[kind], size, to_pixel, eye) for kind in kinds}
     paintings = {kind: textures(kind, image.dtype, image.device) for kind in kinds}
-    for world, k, window in jobs:
+    brushes = [_Brush(drawn[world], window, distance[world, k], lights[world]) for world, k, window in jobs]
+    # shadows lie on the road only, and never on a box that is drawn already
+    for brush, (world, k, _) in zip(brushes, jobs, strict=True):
+        brush.shade(to_pixel[world, k], size[world, k], shadow[world, k])
+    for brush, (world, k, _) in zip(brushes, jobs, strict=True):
         kind = boxes.kinds[k]
-        brush = _Brush(drawn[world], window, distance[world, k], lights[world])
-        brush.shade(to_pixel[world, k], size[world, k])
         brush.paint(LOOKS[kind], faces[kind].of(world, k), paintings[kind], color[world, k])
-        brush.finish()
     return drawn
+
+
+def _cast(boxes: Boxes, lights: Sequence[Light]) -> Tensor:
+    """From every box's footprint to the shadow of its top, in its own frame [m]: ``(N, K, 2)``, 0 without sun."""
+    x, y = boxes.x_m.new_tensor([light.shadow if light.sun > 0 else (0.0, 0.0) for light in lights]).T
+    ahead, left = rotate(boxes.height_m * x[:, None], boxes.height_m * y[:, None], -boxes.yaw_rad)
+    return torch.stack([ahead, left], -1)
 
 
 def _projections(boxes: Boxes, cameras: Sequence[Camera], state: VehicleState) -> tuple[Tensor, Tensor]:
@@ -211,9 +224,10 @@ def _apply(to_pixel: Tensor, points: Tensor) -> Tensor:
 
 
 def _window(seen: list[list[float]], width: int, height: int) -> tuple[int, int, int, int] | None:
-    """Rows and columns (top, bottom, left, right) that a box may touch, from its eight corners; None if out of view."""
+    """Rows and columns (top, bottom, left, right) that a box may touch, from its corners; None if out of view."""
     points = [p for p in seen if p[2] >= _NEAR_M]
-    for a, b in _BOX_EDGES:
+    # lines inside the box and its shadow do no harm
+    for a, b in _PAIRS if 0 < len(points) < len(seen) else ():
         (au, av, ad), (bu, bv, bd) = seen[a], seen[b]
         if (ad < _NEAR_M) != (bd < _NEAR_M):
             t = (_NEAR_M - ad) / (bd - ad)
@@ -316,7 +330,6 @@ class _Brush:
         top, bottom, left, right = window
         self.corner = left, top
         self.target = image[:, top:bottom, left:right]
-        self.crop = self.target.clone()
         self.columns = torch.arange(left, right, dtype=image.dtype, device=image.device) + 0.5
         self.rows = torch.arange(top, bottom, dtype=image.dtype, device=image.device)[:, None] + 0.5
         before = distance_m.clamp(max=light.fog_distance_m)
@@ -324,22 +337,31 @@ class _Brush:
         beam = 0.8 * light.headlights * (_BEAM_M / distance_m).clamp(max=1) ** 2
         self.ambient = image.new_tensor(light.ground)[:, None, None] + beam
         self.haze = (image.new_tensor(light.sky_horizon) * (1 - self.clear))[:, None, None]
-        self.night = light.headlights
+        self.night, self.sun = light.headlights, light.sun
 
-    def shade(self, to_pixel: Tensor, size: Tensor) -> None:
-        """Darken the road beneath: full under the box, fading out around it."""
+    def shade(self, to_pixel: Tensor, size: Tensor, shadow: Tensor) -> None:
+        """Darken the road: beneath the box, fading out around it, and from there to where ``shadow (2,)`` ends."""
         length, width, zero = size[0], size[1], torch.zeros_like(size[2])
         start = torch.stack([-length / 2, width / 2, zero])
         right, up = torch.stack([zero, -width, zero]), torch.stack([length, zero, zero])
         u, v, inverse_depth = self._evaluate(_from_pixel(to_pixel, start, right, up))
         depth = 1 / inverse_depth.clamp_min(1e-4)
-        across = ((u * depth - 0.5).abs() - 0.5) * width
-        along = ((v * depth - 0.5).abs() - 0.5) * length
-        fade = (0.5 - across / (2 * _SHADOW_M)).clamp(0, 1) * (0.5 - along / (2 * _SHADOW_M)).clamp(0, 1)
-        self.crop = self.crop * (1 - 0.75 * self.clear * fade * (inverse_depth > 0))
+        ahead, left = (v * depth - 0.5) * length, (0.5 - u * depth) * width
+        dark = 0.75 * _fade(ahead.abs() - length / 2) * _fade(left.abs() - width / 2)
+        if self.sun > 0:
+            # a rectangle that is swept along a line is what lies in three strips
+            (to_x, to_y), reach = shadow, torch.linalg.norm(shadow).clamp_min(1e-6)
+            aside = (ahead * to_y - left * to_x).abs() - (length * to_y.abs() + width * to_x.abs()) / 2
+            cast = _fade(aside / reach)
+            for place, end, side in ((ahead, to_x, length), (left, to_y, width)):
+                cast = cast * _fade((place - end / 2).abs() - (side + end.abs()) / 2)
+            dark = torch.maximum(dark, _SUN_SHARE * self.sun * cast)
+        dark = dark * (self.clear * (inverse_depth > 0))
+        self.target.copy_(self.target.clone() * (1 - dark))
 
     def paint(self, solids: Sequence[Solid], faces: _Faces, paintings: Textures, color: Tensor) -> None:
-        """Paint the solids, those first that the others hide."""
+        """Paint the solids into the image, those first that the others hide."""
+        self.crop = self.target.clone()
         facing, below_eye = faces.facing.tolist(), faces.below_eye.tolist()
         detail, bounds = faces.detail.tolist(), faces.bounds.tolist()
         order, first = [], 0
@@ -368,6 +390,7 @@ class _Brush:
                 self.crop[:, rows, columns] = (
                     below * (1 - total / surplus) + canvas[:3, rows, columns] / surplus
                 )
+        self.target.copy_(self.crop)
 
     def _clip(self, bounds: list[float]) -> tuple[slice, slice] | None:
         """Rows and columns of the window that a face may touch; None if it is out of sight."""
@@ -398,14 +421,15 @@ class _Brush:
             rgb = rgb + (_LAMP * self.night) * glow * fixed
         return torch.cat([rgb.clamp(max=1) * self.clear + self.haze * opaque, opaque])
 
-    def finish(self) -> None:
-        """Put the result into the image."""
-        self.target.copy_(self.crop)
-
     def _evaluate(self, forms: Tensor, rows: slice = _ALL, columns: slice = _ALL) -> Tensor:
         """``(..., 3)`` linear forms at every pixel of a part of the window, ``(..., h, w)``."""
         a, b, c = forms[..., None, None, :].unbind(-1)
         return a * self.columns[columns] + (b * self.rows[rows] + c)
+
+
+def _fade(beyond_m: Tensor) -> Tensor:
+    """From 1 inside a shadow to 0 outside, by how far a place lies beyond its edge."""
+    return (0.5 - beyond_m / (2 * _SHADOW_M)).clamp(0, 1)
 
 
 def _inside(one: Tensor, other: Tensor) -> Tensor:

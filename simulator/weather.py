@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 Color = tuple[float, float, float]
 
+_LOWEST_SUN = 8.0
+"""Degrees; the shadows of a lower sun are no longer than of this, since they would have no end."""
+
 
 @dataclass(frozen=True)
 class Weather:
@@ -91,6 +94,7 @@ class Light:
         fog_distance_m: from the camera.
         gloss: share of the sky's light that a wet road mirrors at grazing angles, 0 to 1.
         sun: strength of direct sun, 0 to 1; how dark cast shadows are.
+        shadow: where the shadow of the tip of a thing 1 m high falls, x and y in the world from its foot [m].
         headlights: brightness of the car's own beam on the road, 0 by day.
         rain: 0 to 1.
         noise: standard deviation of the sensor's noise.
@@ -104,6 +108,7 @@ class Light:
     fog_distance_m: float
     gloss: float
     sun: float
+    shadow: tuple[float, float]
     headlights: float
     rain: float
     noise: float
@@ -133,7 +138,9 @@ class Light:
             fog_per_m=0.045 * fog**1.5,
             fog_distance_m=weather.fog_distance,
             gloss=0.75 * wet,
-            sun=day * (1 - cloud) * (1 - 0.6 * rain),
+            # none from below the horizon
+            sun=_smoothstep(-2.0, 12.0, altitude) * (1 - cloud) * (1 - 0.6 * rain),
+            shadow=_shadow(weather),
             headlights=1.5 * (1 - _smoothstep(-4.0, 6.0, altitude)),
             rain=rain,
             noise=0.006 + 0.016 * (1 - day),
@@ -151,6 +158,12 @@ def _mix(a: Color, b: Color, share: float) -> Color:
 
 def _scale(color: Color, factor: float) -> Color:
     return (color[0] * factor, color[1] * factor, color[2] * factor)
+
+
+def _shadow(weather: Weather) -> tuple[float, float]:
+    length = 1 / math.tan(math.radians(min(max(weather.sun_altitude_angle, _LOWEST_SUN), 90.0)))
+    away = sun_heading_rad(weather) + math.pi
+    return length * math.cos(away), length * math.sin(away)
 
 
 def sun_heading_rad(weather: Weather) -> float:

@@ -83,9 +83,10 @@ def paint(
         rgb[channel] += ground * np.float32(color[channel])
     for mark in road.marks:
         paint_mark(rgb, grid, mark, at_rows(mark.offset_m), style.mark_brightness, style.mark_wear, rng)
-    sun = Light.of(scene.weather).sun
-    if style.tree_shadows > 0 and sun > 0:
-        rgb *= shade(rows, style.tree_shadows, sun, rng)
+    light = Light.of(scene.weather)
+    if style.tree_shadows > 0 and light.sun > 0:
+        line = np.stack([at_rows(road.x_m), at_rows(road.y_m), at_rows(road.heading_rad)], 1)
+        rgb *= shade(line, style.tree_shadows, light, rng)
     return grid, np.clip(rgb, 0.0, 1.0, out=rgb)
 
 

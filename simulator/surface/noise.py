@@ -51,3 +51,28 @@ def smooth_ring(rng: np.random.Generator, rows: int, columns: int, cell: tuple[f
     share = np.linspace(0, 1, rim, dtype=np.float32)
     field[:, :rim] = field[:, :rim] * share + field[:, columns:] * (1 - share)
     return field[:, :columns]
+
+
+_TILE = 256
+
+
+def tile(rng: np.random.Generator) -> Field:
+    """Standard normal values for :func:`sample_tile`."""
+    return rng.standard_normal((_TILE, _TILE), dtype=np.float32)
+
+
+def sample_tile(values: Field, row: NDArray[np.float64], column: NDArray[np.float64]) -> Field:
+    """Smooth noise of unit standard deviation at any places.
+
+    Args:
+        values: of :func:`tile`; repeated for ever in both directions.
+        row: ``(H, W)``, H below 32767, in correlation lengths.
+        column: the same.
+
+    Returns:
+        ``(H, W)``.
+    """
+    x, y = (np.mod(place, _TILE).astype(np.float32) for place in (column, row))
+    # the factor is that of smooth
+    scaled = values * np.float32((1 / 0.72) ** 2)
+    return np.asarray(cv2.remap(scaled, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_WRAP), np.float32)

@@ -22,7 +22,7 @@ from simulator.objects import (
     footprint,
     overlap,
 )
-from simulator.weather import PRESETS, Light
+from simulator.weather import PRESETS, Light, Weather
 from simulator.world import VehicleState
 
 MODEL = CAMERAS["model"]
@@ -64,8 +64,11 @@ def test_a_car_appears_where_the_camera_projects_it(distance: float, name: str) 
     body = rows < v[0] - 0.45 / pixel_m
     assert columns[body].min() + 0.5 == pytest.approx(float(u[0]), abs=1.5 + 0.01 / pixel_m)
     assert columns[body].max() + 0.5 == pytest.approx(float(2 * camera.cx - u[0]), abs=1.5 + 0.01 / pixel_m)
+    # the sun is ahead: the shadow of the roof comes nearest
+    nearest = distance - CAR_HEIGHT_M * math.hypot(*NOON.shadow)
     assert rows.max() + 0.5 == pytest.approx(
-        float(v[0]), abs=1.5 + 0.5 / distance * camera.fy * 1.22 / distance
+        float(v[0]) * distance / nearest + camera.cy * (1 - distance / nearest),
+        abs=1.5 + 0.5 / distance * camera.fy * 1.22 / distance,
     )
     assert rows.min() + 0.5 == pytest.approx(float(v[1]), abs=0.06 / pixel_m + 1.5)
 
@@ -93,6 +96,31 @@ def test_the_near_car_hides_the_far_one_in_whatever_order_they_are_given() -> No
     u, v, _ = MODEL.project(torch.tensor([14.0, 0.0, 0.7]))
     rows, columns = slice(int(v) - 20, int(v) + 20), slice(int(u) - 40, int(u) + 40)
     assert torch.allclose(one[..., rows, columns], alone[..., rows, columns], atol=1e-5)
+
+
+@pytest.mark.parametrize("yaw", [0.0, math.pi / 2])
+@pytest.mark.parametrize("azimuth", [90.0, -90.0])
+def test_a_shadow_falls_away_from_the_sun_as_long_as_it_is_low(azimuth: float, yaw: float) -> None:
+    # clockwise: 90 is to the right, and shadows fall to the left
+    side = math.copysign(1.0, azimuth)
+    for altitude in (60.0, 30.0):
+        light = Light.of(Weather(cloudiness=0.0, sun_azimuth_angle=azimuth, sun_altitude_angle=altitude))
+        box = _cars((20.0, 0.0, yaw))
+        image = draw_boxes(_grey(), box, MODEL, _state(), [light])[0, 1]
+        half = float(box.footprints()[..., 1].max())
+        reach = half + CAR_HEIGHT_M / math.tan(math.radians(altitude))
+        for left, dark in ((reach - 0.4, True), (reach + 0.4, False), (-half - 0.4, False)):
+            point = torch.tensor([float(box.x_m) - MODEL.mount.x_m, side * left, 0.0])
+            u, v, _ = MODEL.project(point)
+            assert (float(image[int(v), int(u)]) < 0.3) == dark
+
+
+def test_the_shadow_of_a_near_car_does_not_fall_on_a_far_one() -> None:
+    behind = Light.of(Weather(cloudiness=0.0, sun_azimuth_angle=180.0, sun_altitude_angle=10.0))
+    near, far = (14.0, 0.0, 0.0), (20.0, 2.4, 0.0)
+    both, alone = (draw_boxes(_grey(), _cars(*p), MODEL, _state(), [behind]) for p in ((near, far), (far,)))
+    u, v, _ = MODEL.project(torch.tensor([20.0, 2.9, 0.8]))
+    assert torch.equal(both[..., int(v), int(u)], alone[..., int(v), int(u)])
 
 
 @pytest.mark.parametrize("pose", [(-30.0, 0.0, 0.0), (400.0, 0.0, 0.0), (10.0, 25.0, 0.0), (-3.0, 4.0, 0.0)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 import torch
@@ -74,3 +75,12 @@ def test_fog_begins_at_its_distance() -> None:
 
 def test_azimuth_changes_hand() -> None:
     assert sun_heading_rad(Weather(sun_azimuth_angle=90.0)) == pytest.approx(-3.14159265 / 2)
+
+
+def test_shadows_are_as_long_as_the_sun_is_low_and_away_from_it() -> None:
+    assert Light.of(Weather(sun_altitude_angle=45.0)).shadow == pytest.approx((-1.0, 0.0))
+    assert Light.of(Weather(sun_altitude_angle=30.0, sun_azimuth_angle=90.0)).shadow == pytest.approx(
+        (0.0, math.sqrt(3.0)), abs=1e-9
+    )
+    assert Light.of(Weather(sun_altitude_angle=90.0)).shadow == pytest.approx((0.0, 0.0), abs=1e-9)
+    assert Light.of(Weather(sun_altitude_angle=-3.0)).sun == 0

@@ -110,6 +110,18 @@ def test_trees_shade_only_in_the_sun() -> None:
     assert overcast.mean() == pytest.approx(clear.mean(), rel=0.01)
 
 
+@pytest.mark.parametrize("azimuth", [0.0, 90.0])
+def test_shadows_are_drawn_out_along_the_sun(azimuth: float) -> None:
+    shaded = dataclasses.replace(PLAIN, tree_shadows=0.5)
+    road = road_with(Paint("none"), Paint("none"))
+    weather = Weather(cloudiness=0.0, sun_altitude_angle=20.0, sun_azimuth_angle=azimuth)
+    rgb = paint(Scene(road, shaded, weather), STRETCH)[1][0]
+    lane = rgb[:, np.abs(lateral_m()) < 1.5]
+    # how much changes in half a metre along the road and across it
+    along, across = np.abs(lane[4:] - lane[:-4]).mean(), np.abs(lane[:, 12:] - lane[:, :-12]).mean()
+    assert along < 0.6 * across if azimuth == 0.0 else across < 0.6 * along
+
+
 def test_cracks_stains_and_seams_change_the_road() -> None:
     road = road_with(Paint("solid"), Paint("solid"))
     clear = paint(Scene(road, PLAIN), STRETCH)[1]
