@@ -73,7 +73,9 @@ def _measure(port: int, size: tuple[int, int] | None, ticks: int, repetitions: i
             for name, value in zip(("image_size_x", "image_size_y"), size, strict=True):
                 blueprint.set_attribute(name, str(value))
             place = carla.Transform(carla.Location(0.2, 0.0, 1.22))
-            world.spawn_actor(blueprint, place, attach_to=car).listen(pictures.put)
+            # a camera that nobody holds stops sending
+            camera = world.spawn_actor(blueprint, place, attach_to=car)
+            camera.listen(pictures.put)
 
         def run(count: int) -> float:
             began = time.perf_counter()
@@ -85,5 +87,7 @@ def _measure(port: int, size: tuple[int, int] | None, ticks: int, repetitions: i
 
         run(WARM_UP_TICKS)
         return median(run(ticks) for _ in range(repetitions))
-    except (RuntimeError, queue.Empty) as error:
-        raise InfrastructureError(f"CARLA server: {error or 'no picture came'}") from error
+    except RuntimeError as error:
+        raise InfrastructureError(f"CARLA server: {error}") from error
+    except queue.Empty:
+        raise InfrastructureError(f"CARLA server: no picture within {TIMEOUT_S:g} s") from None
