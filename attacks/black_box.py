@@ -8,18 +8,16 @@ along the road, since a camera squeezes that direction.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from attacks.coupling import roll
-from attacks.objectives import OBJECTIVES, Goal
-from attacks.perturbation import AttackResult, RoadPatch, stealth_of
+from attacks.objectives import OBJECTIVES, Direction, Goal
+from attacks.perturbation import AttackResult
 from attacks.rehearsal import Warm
 from attacks.target import RoadTarget
 from attacks.threat import RoadPatchThreat
-from simulator.surface.layer import SurfaceLayer
 
 STRETCH = 4.0
 """Rectangles are so many times as long as they are wide."""
@@ -37,7 +35,7 @@ class BlackBoxPatch:
         first_share: of the patch's area that a change covers at first; it falls to a hundredth of that.
     """
 
-    direction: Literal["left", "right"] = "left"
+    direction: Direction = "left"
     objective: str = "steering"
     iterations: int = 400
     frames: int = 14
@@ -79,26 +77,12 @@ class BlackBoxPatch:
                 wish, best = changed, loss
             history.append(best)
             target.progress(1)
-        brightness = target.scene.surface.asphalt_brightness if target.scene else 0.4
-        cells = threat.printed(wish, bounds)
-        patch = RoadPatch(
-            cells, target.start_m, threat.lateral_m, threat.length_m, threat.width_m, brightness
-        ).as_printed()
-        return AttackResult(patch, {"loss": history}, stealth_of(patch.cells))
+        return AttackResult(threat.patch(target, threat.printed(wish, bounds)), {"loss": history})
 
     def query(self, target: RoadTarget, threat: RoadPatchThreat, warm: Warm, cells: Tensor) -> float:
         """Drive once over a patch; its loss."""
         rehearsal = target.require_rehearsal()
-        layer = SurfaceLayer(
-            cells.expand(rehearsal.world.size, 1, -1, -1),
-            target.start_m,
-            threat.lateral_m,
-            threat.length_m,
-            threat.width_m,
-        )
+        layer = threat.layer(cells, target.start_m, threat.lateral_m)
         with torch.no_grad():
             rollout = roll(rehearsal, warm, [layer], self.frames)
-        goal = Goal(
-            1.0 if self.direction == "left" else -1.0, rehearsal.curvature_step_per_m(warm.set_speed_mps)
-        )
-        return float(OBJECTIVES[self.objective](rollout, goal))
+        return float(OBJECTIVES[self.objective](rollout, Goal.of(self.direction, rehearsal, warm)))

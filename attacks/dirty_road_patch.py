@@ -15,12 +15,11 @@ import torch
 from torch import Tensor
 
 from attacks.coupling import Coupling, Rollout, roll
-from attacks.objectives import OBJECTIVES, Goal
-from attacks.perturbation import AttackResult, RoadPatch, stealth_of
+from attacks.objectives import OBJECTIVES, SIGN, Direction, Goal
+from attacks.perturbation import AttackResult
 from attacks.rehearsal import Spread, Warm
 from attacks.target import RoadTarget
 from attacks.threat import RoadPatchThreat
-from simulator.surface.layer import SurfaceLayer
 from simulator.world import InvalidInput
 
 
@@ -46,11 +45,11 @@ class DirtyRoadPatch:
             least value, zero).
     """
 
-    direction: Literal["left", "right"] = "left"
+    direction: Direction = "left"
     coupling: Coupling | Literal["staged"] = "staged"
     objective: str = "steering"
     iterations: int = 100
-    frames: int = 18
+    frames: int = 20
     first_frames: int = 8
     restarts: int = 1
     learning_rate: float = 0.05
@@ -67,11 +66,6 @@ class DirtyRoadPatch:
                 f"attack.objective: 'deviation' has no gradient where poses are held fixed (coupling: "
                 f"{self.coupling}); choose coupling: unrolled, or one of {others}"
             )
-
-    @property
-    def sign(self) -> float:
-        """1 to the left, -1 to the right."""
-        return 1.0 if self.direction == "left" else -1.0
 
     def run(self, target: RoadTarget, threat: RoadPatchThreat, generator: torch.Generator) -> AttackResult:
         """Optimise a patch.
@@ -92,11 +86,7 @@ class DirtyRoadPatch:
             search.improve(attempt, 0, probe)
         chosen = min(attempts, key=lambda attempt: attempt.best_score)
         search.improve(chosen, probe, self.iterations)
-        brightness = target.scene.surface.asphalt_brightness if target.scene else 0.4
-        patch = RoadPatch(
-            chosen.best, target.start_m, threat.lateral_m, threat.length_m, threat.width_m, brightness
-        ).as_printed()
-        return AttackResult(patch, chosen.history, stealth_of(patch.cells))
+        return AttackResult(threat.patch(target, chosen.best), chosen.history)
 
 
 @dataclass
@@ -205,17 +195,11 @@ class Search:
         """One of the drives over a patch, and its loss."""
         attack, warm = self.attack, self.drives[index]
         rehearsal = self.target.require_rehearsal()
-        layer = SurfaceLayer(
-            cells.expand(rehearsal.world.size, 1, -1, -1),
-            self.target.start_m + warm.along_m,
-            self.threat.lateral_m + warm.across_m,
-            self.threat.length_m,
-            self.threat.width_m,
-        )
+        place = self.target.start_m + warm.along_m, self.threat.lateral_m + warm.across_m
+        layer = self.threat.layer(cells, *place)
         coupling: Coupling = "unrolled" if attack.coupling == "unrolled" else "fixed_point"
         rollout = roll(rehearsal, warm, [layer], frames, coupling, attack.truncation_frames)
-        goal = Goal(attack.sign, rehearsal.curvature_step_per_m(warm.set_speed_mps))
-        loss = OBJECTIVES[attack.objective](rollout, goal)
+        loss = OBJECTIVES[attack.objective](rollout, Goal.of(attack.direction, rehearsal, warm))
         if attack.visibility_weight > 0:
             loss = loss + attack.visibility_weight * cells.square().mean()
         return rollout, loss
@@ -223,7 +207,7 @@ class Search:
     def note(self, attempt: Attempt, index: int, cells: Tensor, rollout: Rollout, loss: float) -> None:
         """Keep the figures of an iteration, and the patch if it is the best so far."""
         frames = len(rollout.offset_m)
-        moved = self.attack.sign * (rollout.offset_m[-1] - self.benign_m[index][frames - 1])
+        moved = SIGN[self.attack.direction] * (rollout.offset_m[-1] - self.benign_m[index][frames - 1])
         for name, value in (
             ("loss", loss),
             ("deviation_m", float(moved.detach().mean())),

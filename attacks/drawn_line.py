@@ -5,8 +5,7 @@ As in the published comparison, a grid over where the line begins and ends, pick
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -14,7 +13,8 @@ import torch
 from torch import Tensor
 
 from attacks.coupling import roll
-from attacks.perturbation import AttackResult, RoadPatch, lay, stealth_of
+from attacks.objectives import SIGN, Direction
+from attacks.perturbation import AttackResult, lay
 from attacks.target import RoadTarget
 from attacks.threat import RoadPatchThreat
 
@@ -30,7 +30,7 @@ class DrawnLine:
         frames: over which steering is meant.
     """
 
-    direction: Literal["left", "right"] = "left"
+    direction: Direction = "left"
     spacing_m: float = 1.0
     line_width_m: float = 0.1
     frames: int = 10
@@ -49,29 +49,19 @@ class DrawnLine:
         threat.check(target)
         rehearsal, bounds = target.require_rehearsal(), threat.bounds(target)
         warm = rehearsal.warm(0)
-        sign = 1.0 if self.direction == "left" else -1.0
-        brightness = target.scene.surface.asphalt_brightness if target.scene else 0.4
-        nothing = RoadPatch(
-            torch.zeros(threat.shape),
-            target.start_m,
-            threat.lateral_m,
-            threat.length_m,
-            threat.width_m,
-            brightness,
-        )
-        best, best_steering, history = nothing, -np.inf, []
+        best, best_steering, history = threat.patch(target, torch.zeros(threat.shape)), -np.inf, []
         for start_m in self.places(threat):
             for end_m in self.places(threat):
                 cells = threat.printed(self.draw(threat, start_m, end_m) * bounds[1], bounds)
-                patch = replace(nothing, cells=cells).as_printed()
+                patch = threat.patch(target, cells)
                 with torch.no_grad():
                     rollout = roll(rehearsal, warm, [lay([patch])], self.frames)
-                steering = sign * float(rollout.desired_per_m.mean())
+                steering = SIGN[self.direction] * float(rollout.desired_per_m.mean())
                 history.append(steering)
                 target.progress(1)
                 if steering > best_steering:
                     best, best_steering = patch, steering
-        return AttackResult(best, {"desired_curvature_per_m": history}, stealth_of(best.cells))
+        return AttackResult(best, {"desired_curvature_per_m": history})
 
     def places(self, threat: RoadPatchThreat) -> list[float]:
         """Lateral positions from the patch's right edge to its left one, relative to its middle."""

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from attacks.coupling import Rollout
+from attacks.rehearsal import Rehearsal, Warm
 from simulator.world import DISTANCES_M
+
+Direction = Literal["left", "right"]
+
+SIGN: dict[Direction, float] = {"left": 1.0, "right": -1.0}
+"""Of lateral positions and of curvatures, by where the car shall go."""
 
 BENT_OVER_M = 24
 """The published lane-bending objective adds up the path's derivative at every metre up to here."""
@@ -29,6 +36,11 @@ class Goal:
 
     sign: float
     step_per_m: Tensor
+
+    @classmethod
+    def of(cls, direction: Direction, rehearsal: Rehearsal, warm: Warm) -> Goal:
+        """To one side, for cars at time zero."""
+        return cls(SIGN[direction], rehearsal.curvature_step_per_m(warm.set_speed_mps))
 
 
 def lane_bending(rollout: Rollout, goal: Goal) -> Tensor:

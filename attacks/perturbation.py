@@ -112,20 +112,35 @@ class AttackResult:
     Attributes:
         patch: what it leaves on the road.
         history: loss and whatever else an attack watches, by name, one value an iteration.
-        stealth: how visible it is, by name with the unit in the name.
     """
 
     patch: RoadPatch
     history: dict[str, list[float]] = field(default_factory=dict)
-    stealth: dict[str, float] = field(default_factory=dict)
 
 
-def stealth_of(cells: Tensor) -> dict[str, float]:
-    """Size of a change of brightness: mean, root mean square and largest deviation, and the share of cells changed."""
-    size = cells.abs()
-    return {
-        "l1_mean_brightness": float(size.mean()),
-        "l2_rms_brightness": float(size.square().mean().sqrt()),
-        "linf_brightness": float(size.max()),
-        "area_share": float((size > 1e-3).float().mean()),
-    }
+@dataclass(frozen=True)
+class Stealth:
+    """Size of a change of brightness, in units of the road's brightness.
+
+    Attributes:
+        l1: mean over all cells.
+        l2: root mean square over all cells.
+        linf: of the cell that is changed most.
+        area_share: share of the cells that are changed by a step of brightness or more.
+    """
+
+    l1: float
+    l2: float
+    linf: float
+    area_share: float
+
+    @classmethod
+    def of(cls, cells: NDArray[Any]) -> Stealth:
+        """Of a patch's ``(rows, columns)`` changes of brightness."""
+        size = np.abs(cells, dtype=np.float64)
+        return cls(
+            float(size.mean()),
+            float(np.sqrt(np.square(size).mean())),
+            float(size.max()),
+            float((size > 1e-3).mean()),
+        )

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from attacks.perturbation import AttackResult, RoadPatch, stealth_of
+from attacks.perturbation import AttackResult
 from attacks.target import RoadTarget
 from attacks.threat import RoadPatchThreat
 
@@ -146,11 +146,7 @@ class RandomDirt:
         cells = threat.printed(wish, bounds)
         if self.rms_brightness is not None:
             cells = _as_strong(self.rms_brightness, wish, threat, bounds)
-        brightness = target.scene.surface.asphalt_brightness if target.scene else 0.4
-        patch = RoadPatch(
-            cells, target.start_m, threat.lateral_m, threat.length_m, threat.width_m, brightness
-        ).as_printed()
-        return AttackResult(patch, stealth=stealth_of(patch.cells))
+        return AttackResult(threat.patch(target, cells))
 
 
 def _as_strong(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from attacks.perturbation import AttackResult, RoadPatch, stealth_of
+from attacks.perturbation import AttackResult, RoadPatch
 from attacks.target import RoadTarget
 from attacks.threat import RoadPatchThreat
 
@@ -37,6 +37,4 @@ class SavedPatch:
             InvalidInput: it does not fit the road.
         """
         threat.check(target)
-        return AttackResult(
-            replace(self.patch, s_m=self.s_m, d_m=self.d_m), stealth=stealth_of(self.patch.cells)
-        )
+        return AttackResult(replace(self.patch, s_m=self.s_m, d_m=self.d_m))

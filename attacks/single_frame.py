@@ -7,11 +7,11 @@ What the car sees once it has been steered is ignored; instead the pose of the o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 
 from attacks.dirty_road_patch import DirtyRoadPatch
+from attacks.objectives import Direction
 from attacks.perturbation import AttackResult
 from attacks.rehearsal import Spread
 from attacks.target import RoadTarget
@@ -32,7 +32,7 @@ class SingleFrame:
         learning_rate: of Adam, as a share of what a cell may change.
     """
 
-    direction: Literal["left", "right"] = "left"
+    direction: Direction = "left"
     iterations: int = 200
     variations: int = 8
     learning_rate: float = 0.05

@@ -12,10 +12,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from attacks.perturbation import RoadPatch
 from attacks.target import RoadTarget
 from simulator.roads.road import LEAD_IN_M, STEP_M
 from simulator.surface.bake import paint
 from simulator.surface.grid import LENGTH_M, lateral_m
+from simulator.surface.layer import SurfaceLayer
 from simulator.surface.marks import strokes
 from simulator.world import InvalidInput
 
@@ -30,6 +32,9 @@ BUDGETS: Mapping[str, Mapping[str, float | None]] = {
 
 USUAL_PAINT = 0.9
 """Brightness of lane paint where no scene says it."""
+
+USUAL_ASPHALT = 0.4
+"""Brightness of the road where nothing says it."""
 
 SHADES = 255
 """Steps of brightness from black to white that can be printed, unless a threat says otherwise."""
@@ -160,6 +165,29 @@ class RoadPatchThreat:
         left = np.minimum(left, right - 1)
         mean = (total[:, right] - total[:, left]) / (right - left)
         return torch.from_numpy(mean.astype(np.float32))
+
+    def patch(self, target: RoadTarget, cells: Tensor) -> RoadPatch:
+        """The patch of these cells as it comes from the printer.
+
+        Args:
+            target: where it lies.
+            cells: ``(rows, columns)`` change of brightness.
+        """
+        road = self.road_brightness
+        if road is None:
+            road = USUAL_ASPHALT if target.scene is None else target.scene.surface.asphalt_brightness
+        place = (target.start_m, self.lateral_m, self.length_m, self.width_m)
+        return RoadPatch(cells, *place, road).as_printed()
+
+    def layer(self, cells: Tensor, s_m: Tensor | float, d_m: Tensor | float) -> SurfaceLayer:
+        """The same cells on the roads of N worlds, with gradients.
+
+        Args:
+            cells: ``(rows, columns)`` change of brightness.
+            s_m: arc length of the near edge, ``(N,)`` or one for all.
+            d_m: lateral position of the middle line, likewise.
+        """
+        return SurfaceLayer(cells[None, None], s_m, d_m, self.length_m, self.width_m)
 
     def printed(self, wish: Tensor, bounds: tuple[Tensor, Tensor]) -> Tensor:
         """What can be laid of what is wished for: softened, within the bounds, on the strongest cells, in shades.

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attacks.floor import fastest_deviation_s
+from attacks.perturbation import Stealth
 from scenarios.metrics import CAR_WIDTH_M, metric
 from simulator.recording import Recording
 from simulator.vehicle import preset
@@ -98,22 +99,22 @@ def e2e_ld(recording: Recording) -> float:
 @metric("1", "patch/brightness")
 def patch_l1(recording: Recording) -> float:
     """Mean of the change of brightness over all cells."""
-    return float(np.mean(np.abs(recording["patch/brightness"]), dtype=np.float64))
+    return Stealth.of(recording["patch/brightness"]).l1
 
 
 @metric("1", "patch/brightness")
 def patch_l2(recording: Recording) -> float:
     """Root mean square of the change of brightness over all cells."""
-    return math.sqrt(np.mean(np.square(recording["patch/brightness"], dtype=np.float64)))
+    return Stealth.of(recording["patch/brightness"]).l2
 
 
 @metric("1", "patch/brightness")
 def patch_linf(recording: Recording) -> float:
     """Largest change of brightness of a cell."""
-    return float(np.max(np.abs(recording["patch/brightness"])))
+    return Stealth.of(recording["patch/brightness"]).linf
 
 
 @metric("1", "patch/brightness")
 def patch_area_share(recording: Recording) -> float:
     """Share of the cells that are changed by a step of brightness or more."""
-    return float(np.mean(np.abs(recording["patch/brightness"]) > 1e-3))
+    return Stealth.of(recording["patch/brightness"]).area_share

@@ -82,12 +82,22 @@ class RandomDirtOptions(RoadPatchOptions):
     rms_brightness: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
 
 
-class DirtyRoadOptions(RoadPatchOptions):
-    """A dirty road patch, optimised against the scenario's assistant.
+class DirectedPatchOptions(RoadPatchOptions):
+    """A patch that is made against a victim, to steer it to one side.
 
     Attributes:
         budget: up to the brightness of the lane paint, unless said otherwise.
         direction: where the car shall go.
+    """
+
+    budget: Literal["custom", "published", "paint"] = "paint"
+    direction: Literal["left", "right"] = "left"
+
+
+class DirtyRoadOptions(DirectedPatchOptions):
+    """A dirty road patch, optimised against the scenario's assistant.
+
+    Attributes:
         coupling: how the frames hang together, see `attacks.coupling`.
         objective: see `attacks.objectives`.
         iterations: of the optimiser, at most.
@@ -99,8 +109,6 @@ class DirtyRoadOptions(RoadPatchOptions):
     """
 
     type: Literal["dirty_road"]
-    budget: Literal["custom", "published", "paint"] = "paint"
-    direction: Literal["left", "right"] = "left"
     coupling: Literal["fixed_point", "unrolled", "staged"] = "staged"
     objective: Literal["steering", "lane_bending", "path_offset", "deviation"] = "steering"
     iterations: Annotated[int, Field(ge=1, le=100_000)] = 100
@@ -111,20 +119,16 @@ class DirtyRoadOptions(RoadPatchOptions):
     variations: Annotated[int, Field(ge=0, le=50)] = 3
 
 
-class DrawnLineOptions(RoadPatchOptions):
+class DrawnLineOptions(DirectedPatchOptions):
     """A straight white line across the patch, the worst one of a grid.
 
     Attributes:
-        budget: up to the brightness of the lane paint, unless said otherwise.
-        direction: where the car shall go.
         spacing_m: of the places where a line may begin and end.
         line_width_m: of the line.
         frames: over which steering is meant.
     """
 
     type: Literal["drawn_line"]
-    budget: Literal["custom", "published", "paint"] = "paint"
-    direction: Literal["left", "right"] = "left"
     spacing_m: Annotated[float, Field(ge=0.1, le=10.0)] = 1.0
     line_width_m: Annotated[float, Field(ge=0.01, le=2.0)] = 0.1
     frames: Annotated[int, Field(ge=1, le=200)] = 10
@@ -135,39 +139,31 @@ class DrawnLineOptions(RoadPatchOptions):
         return int(self.width_m / self.spacing_m) ** 2
 
 
-class SingleFrameOptions(RoadPatchOptions):
+class SingleFrameOptions(DirectedPatchOptions):
     """A patch that is optimised for the first frame only.
 
     Attributes:
-        budget: up to the brightness of the lane paint, unless said otherwise.
-        direction: where the car shall go.
         iterations: of the optimiser.
         variations: poses beside the nominal one.
         learning_rate: as a share of what a cell may change.
     """
 
     type: Literal["single_frame"]
-    budget: Literal["custom", "published", "paint"] = "paint"
-    direction: Literal["left", "right"] = "left"
     iterations: Annotated[int, Field(ge=1, le=100_000)] = 200
     variations: Annotated[int, Field(ge=0, le=50)] = 8
     learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 0.05
 
 
-class BlackBoxOptions(RoadPatchOptions):
+class BlackBoxOptions(DirectedPatchOptions):
     """A patch that is searched for by queries alone.
 
     Attributes:
-        budget: up to the brightness of the lane paint, unless said otherwise.
-        direction: where the car shall go.
         objective: see `attacks.objectives`.
         iterations: drives over a changed patch.
         frames: how many frames from time zero count.
     """
 
     type: Literal["black_box"]
-    budget: Literal["custom", "published", "paint"] = "paint"
-    direction: Literal["left", "right"] = "left"
     objective: Literal["steering", "lane_bending", "path_offset", "deviation"] = "steering"
     iterations: Annotated[int, Field(ge=1, le=100_000)] = 400
     frames: Annotated[int, Field(ge=2, le=200)] = 14

@@ -1,4 +1,4 @@
-"""Writes the attack scenarios ``drp80/*`` and ``drp16/*``: 20 highway and 20 local roads, attacked to either side.
+"""Writes the attack scenarios ``drp80/*``: 20 highway and 20 local roads, attacked to either side.
 
 From the authors' configurations (ASGuard-UCI/DRP-attack, ``realworld_trace_configs.zip``) come the patch's size,
 distance and lateral shift, the brightness of the road and which lane lines are there and dashed. What they do not hold
@@ -31,9 +31,6 @@ PIXEL_M = 3.6576 / 29
 
 DASH_M, PERIOD_M, LINE_M = 23 * PIXEL_M, 93 * PIXEL_M, 1.5 * PIXEL_M
 """Dashes as the authors paint them: length, period, width."""
-
-SUBSET = (1, 6, 11, 16)
-"""Roads of each kind that make ``drp16``."""
 
 ROADS = 20
 """Of each kind."""
@@ -148,11 +145,10 @@ def write(configs: Path, library: Path) -> int:
                     member = f"realworld_trace_configs/{kind}/sc{number}/config_{direction}.json"
                     content = scenario(kind, number, direction, json.loads(archive.read(member)))
                     text = yaml.safe_dump(content, sort_keys=False, width=110, default_flow_style=None)
-                    for group in ("drp80", "drp16") if number in SUBSET else ("drp80",):
-                        place = library / group / f"{kind}_{number:02d}_{direction}.yaml"
-                        place.parent.mkdir(parents=True, exist_ok=True)
-                        place.write_text(text, encoding="utf-8")
-                        count += 1
+                    place = library / "drp80" / f"{kind}_{number:02d}_{direction}.yaml"
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    place.write_text(text, encoding="utf-8")
+                    count += 1
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise InvalidInput(f"{configs}: these are not the published configurations ({error})") from error
     return count
@@ -160,9 +156,9 @@ def write(configs: Path, library: Path) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the library's files."""
-    parser = argparse.ArgumentParser(description="Write the scenarios drp80/* and drp16/*.")
+    parser = argparse.ArgumentParser(description="Write the scenarios drp80/*.")
     parser.add_argument("configs", type=Path, help="realworld_trace_configs.zip")
-    parser.add_argument("library", type=Path, help="folder that the groups go to")
+    parser.add_argument("library", type=Path, help="folder that drp80 goes to")
     chosen = parser.parse_args(arguments)
     try:
         count = write(chosen.configs, chosen.library)

@@ -22,6 +22,9 @@ from simulator.errors import InvalidInput
 
 LIBRARY = Path(__file__).parent / "library"
 SUITES = LIBRARY / "suites"
+SUBSETS = {"drp16": ("drp80", r"\w+_(01|06|11|16)_(left|right)")}
+"""Groups that are a part of another one: of which, and which names of it."""
+
 SUFFIXES = (".yaml", ".yml")
 SHOWN_CHARACTERS = 60
 
@@ -30,11 +33,15 @@ Checked = TypeVar("Checked", bound=Strict)
 
 def packaged() -> dict[str, Path]:
     """The scenarios that come with dirtyroad, by name (``benign/highway_straight``)."""
-    return {
+    found = {
         str(path.relative_to(LIBRARY).with_suffix("")): path
         for path in sorted(LIBRARY.rglob("*.yaml"))
         if not path.is_relative_to(SUITES)
     }
+    for group, (whole, members) in SUBSETS.items():
+        parts = {name.partition("/")[2]: path for name, path in found.items() if name.startswith(f"{whole}/")}
+        found |= {f"{group}/{part}": path for part, path in parts.items() if re.fullmatch(members, part)}
+    return found
 
 
 def packaged_suites() -> dict[str, Path]:

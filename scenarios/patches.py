@@ -74,24 +74,23 @@ class LaidPatches:
     zero_frames: Sequence[int]
 
     @cached_property
-    def _all(self) -> SurfaceLayer:
-        return lay(self.patches)
+    def _laid(self) -> dict[tuple[bool, ...], SurfaceLayer]:
+        """Layers by which patches are in them, as they were made."""
+        return {}
 
     def at(self, frame: int) -> list[SurfaceLayer]:
         """What lies on the roads in a frame."""
-        there = [first <= frame for first in self.frames]
-        if all(there):
-            return [self._all]
+        there = tuple(first <= frame for first in self.frames)
         if not any(there):
             return []
-        return [
-            lay(
+        if there not in self._laid:
+            self._laid[there] = lay(
                 [
                     patch if shown else replace(patch, cells=torch.zeros_like(patch.cells))
                     for patch, shown in zip(self.patches, there, strict=True)
                 ]
             )
-        ]
+        return [self._laid[there]]
 
 
 def appearance(scenarios: Sequence[Scenario], results: Sequence[AttackResult | None]) -> LaidPatches | None:

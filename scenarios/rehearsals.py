@@ -23,7 +23,7 @@ from simulator.scene import Scene
 from simulator.world import InvalidInput
 
 RESULT = "result.json"
-"""History and stealth of a kept patch."""
+"""History of a kept patch."""
 
 
 def rehearsal_of(
@@ -93,10 +93,9 @@ def patch_key(scenario: Scenario) -> dict[str, Any]:
 def keep(result: AttackResult, folder: Path) -> None:
     """Write a patch with its history."""
     result.patch.save(folder)
-    write_json(folder / RESULT, {"history": result.history, "stealth": result.stealth})
+    write_json(folder / RESULT, {"history": result.history})
 
 
 def kept(folder: Path) -> AttackResult:
     """Read what was kept."""
-    more = read_json(folder / RESULT)
-    return AttackResult(RoadPatch.load(folder), more["history"], more["stealth"])
+    return AttackResult(RoadPatch.load(folder), read_json(folder / RESULT)["history"])

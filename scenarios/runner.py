@@ -19,7 +19,6 @@ from typing import Any
 
 import torch
 
-from attacks.perturbation import AttackResult
 from attacks.target import unwatched
 from lkas.perception import Assistant
 from scenarios.build import check_buildable, fingerprints, scene_of, start_of, vehicle_of
@@ -215,7 +214,7 @@ def run_batch(
                 **({"benign/offset_m": benign[index]} if benign else {}),
             },
             {
-                **facts(scenario, scene.road, attack),
+                **facts(scenario, scene.road),
                 **({"time_zero_s": patches.zero_frames[index] * CAMERA_PERIOD_S} if patches else {}),
             },
             drive.ends_s[index],
@@ -303,7 +302,7 @@ def make_assistant(scenarios: Sequence[Scenario]) -> Assistant:
     return assistant
 
 
-def facts(scenario: Scenario, road: Road, attack: AttackResult | None) -> dict[str, Any]:
+def facts(scenario: Scenario, road: Road) -> dict[str, Any]:
     """What metrics and viewers want to know and no channel holds."""
     vehicle = vehicle_of(scenario)
     return {
@@ -317,7 +316,6 @@ def facts(scenario: Scenario, road: Road, attack: AttackResult | None) -> dict[s
         "width_m": vehicle.width_m,
         "rear_overhang_m": vehicle.rear_overhang_m,
         "latency_s": scenario.world.latency_s,
-        "stealth": {} if attack is None else attack.stealth,
         "marks": [
             {
                 "kind": mark.kind,

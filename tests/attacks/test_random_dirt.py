@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from attacks.perturbation import RoadPatch, lay, stealth_of
+from attacks.perturbation import RoadPatch, Stealth, lay
 from attacks.random_dirt import FAMILIES, RandomDirt
 from attacks.target import RoadTarget
 from attacks.threat import RoadPatchThreat
@@ -77,8 +77,5 @@ def test_patches_of_several_worlds_make_one_layer() -> None:
 def test_stealth_counts_what_is_there() -> None:
     cells = torch.zeros(10, 10)
     cells[:5] = -0.2
-    figures = stealth_of(cells)
-    assert figures["l1_mean_brightness"] == pytest.approx(0.1)
-    assert figures["l2_rms_brightness"] == pytest.approx(0.2 / 2**0.5)
-    assert figures["linf_brightness"] == pytest.approx(0.2)
-    assert figures["area_share"] == pytest.approx(0.5)
+    figures = Stealth.of(cells.numpy())
+    assert figures == Stealth(pytest.approx(0.1), pytest.approx(0.2 / 2**0.5), pytest.approx(0.2), 0.5)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from attacks.perturbation import AttackResult, RoadPatch, stealth_of
+from attacks.perturbation import AttackResult
 from attacks.target import RoadTarget
 from attacks.threat import RoadPatchThreat
 
@@ -28,6 +28,4 @@ class Stripe:
         across_m = threat.width_m * ((torch.arange(columns) + 0.5) / columns - 0.5)
         low, high = bounds = threat.bounds(target)
         wish = torch.where(across_m.abs() <= 0.5 * self.stripe_m, high, torch.zeros_like(low))
-        cells = threat.printed(wish, bounds)
-        patch = RoadPatch(cells, target.start_m, threat.lateral_m, threat.length_m, threat.width_m)
-        return AttackResult(patch, stealth=stealth_of(cells))
+        return AttackResult(threat.patch(target, threat.printed(wish, bounds)))
