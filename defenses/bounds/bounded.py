@@ -20,8 +20,7 @@ from defenses.bounds.rules import RULES
 from simulator.world import InvalidInput
 
 BUDGET = 2**24
-"""How many numbers a bundle of rows may hold: 64 MiB in float32; a computation holds a few bundles at a time.
-"""
+"""How many numbers a bundle of rows may hold: 64 MiB in float32; a computation holds a few bundles at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +69,7 @@ class BoundedModel:
             perturbations: by position of the input or name of the parameter; one alone is that of input 0.
             method: ``Backward()`` (CROWN) by default.
             specification: ``(S, out)`` or ``(B, S, out)`` coefficients on the flattened output of a sample;
-                None bounds the
-                entries themselves.
+                None bounds the entries themselves.
             sides: ``"both"``, ``"lower"`` or ``"upper"``; the other bound is infinite.
             output: which of the model's outputs.
             budget: how many numbers a bundle of rows may hold at once.

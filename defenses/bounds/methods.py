@@ -1,14 +1,11 @@
 """The ways to bound a network: plain objects, each of which answers a :class:`Problem`.
 
-=====================
-========================================================================================= ``IBP()``
-interval arithmetic: fast and loose ``Backward()``         CROWN: intermediate intervals by backward walks
-too, where they matter and are not exact ``Backward(IBP())``    CROWN-IBP: intermediate intervals by interval
-arithmetic ``Forward()``          linear functions of the perturbation's variables, carried forward
-``Backward(Forward())``  intermediate intervals by forward propagation, the output by one backward walk
-``Optimised()``        alpha-CROWN: every walk with relaxations optimised for each of its rows
-=====================
-=========================================================================================
+- ``IBP()``: interval arithmetic, fast and loose.
+- ``Backward()``: CROWN; intermediate intervals by backward walks too, where they matter and are not exact.
+- ``Backward(IBP())``: CROWN-IBP; intermediate intervals by interval arithmetic.
+- ``Forward()``: linear functions of the perturbation's variables, carried forward.
+- ``Backward(Forward())``: intermediate intervals by forward propagation, the output by one backward walk.
+- ``Optimised()``: alpha-CROWN; every walk with relaxations optimised for each of its rows.
 
 All intermediate intervals are intersected with those of interval arithmetic.
 """

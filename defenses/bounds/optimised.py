@@ -30,8 +30,7 @@ class Optimised(Method):
     Attributes:
         iterations: gradient steps for every piece of rows over the output.
         inner_iterations: the same for intermediate intervals; 0 leaves them to plain CROWN, which takes a
-            fraction of
-            the time and keeps much of the gain; None means as many as for the output.
+            fraction of the time and keeps much of the gain; None means as many as for the output.
         rate: step size of Adam on parameters in [0, 1].
         decay: factor on the step size after every step.
     """

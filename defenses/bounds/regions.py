@@ -142,9 +142,17 @@ class AffineRegion(Region):
     def shape(self) -> tuple[int, ...]:  # type: ignore[override]
         return tuple(self.offset.shape[1:])
 
+    @property
+    def _sparse(self) -> bool:
+        return self.matrix.layout != torch.strided
+
+    @property
+    def _dense(self) -> Tensor:
+        return self.matrix.to_dense() if self._sparse else self.matrix
+
     def _image(self, coefficients: Tensor) -> Tensor:
         """``(B, S, K)`` coefficients to ``(B, S, *shape)``."""
-        if self.matrix.is_sparse or self.matrix.layout == torch.sparse_csr:
+        if self._sparse:
             flat = torch.sparse.mm(self.matrix.t(), coefficients.flatten(0, 1).t()).t()
             flat = flat.view(*coefficients.shape[:2], -1)
         else:
@@ -154,18 +162,14 @@ class AffineRegion(Region):
     def pull(self, rows: Rows) -> Dense:
         """Rows over the image as rows over theta."""
         flat = rows.dense().coefficients.flatten(2)
-        if self.matrix.is_sparse or self.matrix.layout == torch.sparse_csr:
+        if self._sparse:
             pulled = torch.sparse.mm(self.matrix, flat.flatten(0, 1).t()).t().view(*flat.shape[:2], -1)
         else:
             pulled = flat @ self.matrix.transpose(-1, -2)
         return Dense(self.inner.shape, rows.mirrored, pulled)
 
     def interval(self) -> Interval:
-        theta = self.inner.interval()
-        if self.matrix.is_sparse or self.matrix.layout == torch.sparse_csr:
-            dense = self.matrix.to_dense()
-        else:
-            dense = self.matrix
+        theta, dense = self.inner.interval(), self._dense
         if not self.inner.independent:
             columns = dense.transpose(-1, -2).reshape(-1, dense.shape[-1], dense.shape[-2])
             lower = self.inner.minimum(Dense(self.inner.shape, False, columns))
@@ -179,8 +183,7 @@ class AffineRegion(Region):
         return rows.dot(self.offset) + self.inner.minimum(self.pull(rows))
 
     def variables(self) -> tuple[Tensor, Tensor, Region]:
-        dense = self.matrix.to_dense() if self.matrix.layout != torch.strided else self.matrix
-        dense = dense.reshape(-1, *dense.shape[-2:])
+        dense = self._dense.reshape(-1, *self.matrix.shape[-2:])
         return dense.view(*dense.shape[:2], *self.shape), self.offset, self.inner
 
     def view(self, shape: tuple[int, ...]) -> AffineRegion:

@@ -54,6 +54,14 @@ class Rows(ABC):
     def values(self) -> Tensor:
         """The stored coefficients, in whatever layout."""
 
+    @abstractmethod
+    def with_values(self, values: Tensor) -> Self:
+        """Rows with other coefficients in the same layout."""
+
+    def scaled(self, factor: float | Tensor) -> Self:
+        """Every coefficient multiplied by one number."""
+        return self if isinstance(factor, float) and factor == 1.0 else self.with_values(self.values * factor)
+
     def zeros(self) -> Tensor:
         """The constant zero for every row, ``(1, S)``."""
         return self.values.new_zeros(1, self.count)
@@ -97,9 +105,14 @@ class Rows(ABC):
         row.
         """
 
-    @abstractmethod
     def relax_local(self, lines: Lines) -> tuple[Rows, Tensor]:
         """As :meth:`relax`, with lines already in the layout that :meth:`local` gives."""
+        values, parts = combine(self.values, lines)
+        bias = self.zeros()
+        for part, value in zip(parts, (lines.lower_bias, lines.upper_bias), strict=True):
+            if value is not None:
+                bias = bias + (part * value).flatten(2).sum(-1)
+        return self.with_values(values), bias
 
     def plus(self, other: Rows) -> Rows:
         """The sum of two bundles over the same node."""

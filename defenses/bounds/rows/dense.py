@@ -24,6 +24,9 @@ class Dense(Rows):
     def values(self) -> Tensor:
         return self.coefficients
 
+    def with_values(self, values: Tensor) -> Dense:
+        return replace(self, coefficients=values)
+
     def dense(self) -> Dense:
         return self
 
@@ -58,12 +61,4 @@ class Dense(Rows):
         for part, value in zip(parts, (lines.lower_bias, lines.upper_bias), strict=True):
             if value is not None:
                 bias = bias + contract(part, value)
-        return replace(self, coefficients=coefficients), bias
-
-    def relax_local(self, lines: Lines) -> tuple[Rows, Tensor]:
-        coefficients, parts = combine(self.coefficients, lines)
-        bias = coefficients.new_zeros(1, self.count)
-        for part, value in zip(parts, (lines.lower_bias, lines.upper_bias), strict=True):
-            if value is not None:
-                bias = bias + (part * value).flatten(2).sum(-1)
         return replace(self, coefficients=coefficients), bias

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from defenses.bounds.rows.base import Lines, Rows, combine
+from defenses.bounds.rows.base import Lines, Rows
 from defenses.bounds.rows.dense import Dense
 
 
@@ -39,6 +39,9 @@ class Patches(Rows):
     @property
     def values(self) -> Tensor:
         return self.blocks
+
+    def with_values(self, values: Tensor) -> Patches:
+        return replace(self, blocks=values)
 
     @property
     def window(self) -> tuple[int, int]:
@@ -138,14 +141,6 @@ class Patches(Rows):
         stacked = torch.cat([value.expand(batch, *self.shape) for value in present.values()], 2)
         found = dict(zip(present, self.local(stacked).chunk(len(present), 2), strict=True))
         return self.relax_local(Lines(**{name: found.get(name) for name in fields}))  # type: ignore[arg-type]
-
-    def relax_local(self, lines: Lines) -> tuple[Rows, Tensor]:
-        blocks, parts = combine(self.blocks, lines)
-        bias = blocks.new_zeros(1, self.count)
-        for part, value in zip(parts, (lines.lower_bias, lines.upper_bias), strict=True):
-            if value is not None:
-                bias = bias + (part * value).flatten(2).sum(-1)
-        return replace(self, blocks=blocks), bias
 
     def _plus(self, other: Rows) -> Rows:
         convert = getattr(other, "patches", None)

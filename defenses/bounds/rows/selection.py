@@ -33,6 +33,9 @@ class Selection(Rows):
     def values(self) -> Tensor:
         return self.scale
 
+    def with_values(self, values: Tensor) -> Selection:
+        return replace(self, scale=values)
+
     def dense(self) -> Dense:
         batch = max(len(self.index), len(self.scale))
         size = int(torch.Size(self.shape).numel())

@@ -37,13 +37,13 @@ class Sum(Affine):
         return len(call.positions) == 1 and call.node.inputs[call.positions[0]].numel == call.node.numel
 
     def push(self, call: Call, position: int, x: Tensor, operands: list[Value]) -> Tensor:
-        return _broadcast(self.factor(call, position) * x, call.node)
+        return broadcast(self.factor(call, position) * x, call.node)
 
     def spread(self, call: Call, position: int, radius: Tensor, operands: list[Value]) -> Tensor:
-        return _broadcast(abs(self.factor(call, position)) * radius, call.node)
+        return broadcast(abs(self.factor(call, position)) * radius, call.node)
 
     def pull(self, call: Call, position: int, rows: Rows, operands: list[Value]) -> Rows:
-        return _scaled(_reduce(rows, call.node, call.node.inputs[position]), self.factor(call, position))
+        return reduce(rows, call.node, call.node.inputs[position]).scaled(self.factor(call, position))
 
 
 class Scale(Affine):
@@ -60,20 +60,20 @@ class Scale(Affine):
         return call.node.inputs[call.positions[0]].numel == call.node.numel
 
     def push(self, call: Call, position: int, x: Tensor, operands: list[Value]) -> Tensor:
-        return _broadcast(x, call.node) * self._factor(call).unsqueeze(1)
+        return broadcast(x, call.node) * self._factor(call).unsqueeze(1)
 
     def spread(self, call: Call, position: int, radius: Tensor, operands: list[Value]) -> Tensor:
-        return _broadcast(radius, call.node) * self._factor(call).abs().unsqueeze(1)
+        return broadcast(radius, call.node) * self._factor(call).abs().unsqueeze(1)
 
     def pull(self, call: Call, position: int, rows: Rows, operands: list[Value]) -> Rows:
         factor = self._factor(call)
         if factor.numel() == 1:
-            scaled = replace_values(rows, rows.values * factor.view(()))
+            scaled = rows.scaled(factor.view(()))
         elif isinstance(rows, Patches) and factor.shape[-2:] == (1, 1):
             scaled = replace(rows, blocks=rows.blocks * factor)
         else:
             scaled = rows.times(factor.expand(len(factor), *call.node.shape))
-        return _reduce(scaled, call.node, call.node.inputs[position])
+        return reduce(scaled, call.node, call.node.inputs[position])
 
 
 class Negation(Scale):
@@ -130,27 +130,13 @@ class Reduction(Monotone):
         return Dense(source.shape, rows.mirrored, wide.expand(*coefficients.shape[:2], *source.shape))
 
 
-def replace_values(rows: Rows, values: Tensor) -> Rows:
-    """Rows with other coefficients in the same layout."""
-    if isinstance(rows, Selection):
-        return replace(rows, scale=values)
-    if isinstance(rows, Patches):
-        return replace(rows, blocks=values)
-    assert isinstance(rows, Dense)
-    return replace(rows, coefficients=values)
-
-
-def _scaled(rows: Rows, factor: float) -> Rows:
-    return rows if factor == 1.0 else replace_values(rows, rows.values * factor)
-
-
-def _broadcast(x: Tensor, node: Node) -> Tensor:
+def broadcast(x: Tensor, node: Node) -> Tensor:
     """``(B|1, K, *operand shape)`` to ``(B|1, K, *node shape)``."""
     missing = len(node.shape) - (x.ndim - 2)
     return x.reshape(*x.shape[:2], *(1,) * missing, *x.shape[2:]).expand(*x.shape[:2], *node.shape)
 
 
-def _reduce(rows: Rows, node: Node, source: Node) -> Rows:
+def reduce(rows: Rows, node: Node, source: Node) -> Rows:
     """Rows over a broadcast operand: coefficients of copies are summed."""
     if source.shape == node.shape:
         return rows
@@ -187,7 +173,7 @@ def scale_of(call: Call, position: int) -> Tensor:
 
 def bounds_of(call: Call, position: int) -> Interval:
     """The interval of an operand, broadcast to the shape of the result."""
-    return call.interval(position).map(lambda t: _broadcast(t.unsqueeze(1), call.node).squeeze(1))
+    return call.interval(position).map(lambda t: broadcast(t.unsqueeze(1), call.node).squeeze(1))
 
 
 aten = torch.ops.aten

@@ -159,9 +159,6 @@ class Registry:
     def __getitem__(self, node: Node) -> Rule:
         return self._rules[node.target]
 
-    def __contains__(self, target: object) -> bool:
-        return target in self._rules
-
     def check(self, graph: Graph, perturbed: Sequence[int], roots: Sequence[int]) -> None:
         """Raise one error that lists every operator without a rule.
 

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from defenses.bounds.interval import Interval
 from defenses.bounds.rows import Lines, Rows
-from defenses.bounds.rules.arithmetic import Scale, _broadcast, _reduce, bounds_of, scale_of
+from defenses.bounds.rules.arithmetic import Scale, bounds_of, broadcast, reduce, scale_of
 from defenses.bounds.rules.base import RULES, Call, Contribution, Forms, Tuner, unmirrored
-from defenses.bounds.rules.elementwise import _compose
+from defenses.bounds.rules.elementwise import compose
 
 
 class Multiply(Scale):
@@ -62,7 +62,7 @@ class Multiply(Scale):
                 lines = Lines(lower_slope, None, upper_slope, None)
             pulls.append(rows.relax(lines) if tuner is None else rows.relax_local(lines))
         sources = call.node.inputs
-        return [(p, _reduce(pulls[p][0], call.node, sources[p])) for p in (0, 1)], pulls[0][1]
+        return [(p, reduce(pulls[p][0], call.node, sources[p])) for p in (0, 1)], pulls[0][1]
 
     def forward(self, call: Call, forms: dict[int, Forms]) -> Forms:
         if self.is_affine(call):
@@ -70,12 +70,12 @@ class Multiply(Scale):
         lower, upper, low, high = _planes(bounds_of(call, 0), bounds_of(call, 1), None, None)
         wide = {
             p: forms[p].each(
-                lambda t: _broadcast(t, call.node), lambda t: _broadcast(t.unsqueeze(1), call.node).squeeze(1)
+                lambda t: broadcast(t, call.node), lambda t: broadcast(t.unsqueeze(1), call.node).squeeze(1)
             )
             for p in (0, 1)
         }
-        low_parts = [_compose(lower[p], None, wide[p], upper=False) for p in (0, 1)]
-        high_parts = [_compose(upper[p], None, wide[p], upper=True) for p in (0, 1)]
+        low_parts = [compose(lower[p], None, wide[p], upper=False) for p in (0, 1)]
+        high_parts = [compose(upper[p], None, wide[p], upper=True) for p in (0, 1)]
         return Forms(
             low_parts[0][0] + low_parts[1][0],
             low_parts[0][1] + low_parts[1][1] + low,

@@ -21,7 +21,7 @@ from torch import Tensor
 from defenses.bounds.interval import Interval
 from defenses.bounds.rows import Lines
 from defenses.bounds.rules.base import RULES, Call
-from defenses.bounds.rules.elementwise import Concave, Convex, Elementwise, Function
+from defenses.bounds.rules.elementwise import DEFAULT, Concave, Convex, Elementwise, Function, Parameters
 
 GRID = 16
 BISECTIONS = 45
@@ -65,12 +65,7 @@ class Curved(Elementwise):
             return (*self._contacts(x, 1.0), *self._contacts(x, -1.0))
 
     def lines(
-        self,
-        call: Call,
-        x: Interval,
-        anchors: tuple[Tensor, ...],
-        lower: Tensor | None = None,
-        upper: Tensor | None = None,
+        self, call: Call, x: Interval, anchors: tuple[Tensor, ...], chosen: Parameters = DEFAULT
     ) -> Lines:
         return Lines(
             *self._line(x, anchors[2], anchors[3], -1.0), *self._line(x, anchors[0], anchors[1], 1.0)
@@ -183,12 +178,7 @@ class Variant(Elementwise):
         return self._rule(call).anchors(call, x)
 
     def lines(
-        self,
-        call: Call,
-        x: Interval,
-        anchors: tuple[Tensor, ...],
-        lower: Tensor | None = None,
-        upper: Tensor | None = None,
+        self, call: Call, x: Interval, anchors: tuple[Tensor, ...], chosen: Parameters = DEFAULT
     ) -> Lines:
         return self._rule(call).lines(call, x, anchors)
 

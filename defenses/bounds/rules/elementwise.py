@@ -20,6 +20,9 @@ from simulator.world import InvalidInput
 Parameters = tuple[Tensor | None, Tensor | None]
 """Positions in [0, 1] that choose the lower and the upper line; None where there is no choice."""
 
+DEFAULT: Parameters = (None, None)
+"""The default lines on both sides."""
+
 
 class Elementwise(Rule):
     """A function of each entry for itself."""
@@ -33,12 +36,7 @@ class Elementwise(Rule):
 
     @abstractmethod
     def lines(
-        self,
-        call: Call,
-        x: Interval,
-        anchors: tuple[Tensor, ...],
-        lower: Tensor | None = None,
-        upper: Tensor | None = None,
+        self, call: Call, x: Interval, anchors: tuple[Tensor, ...], chosen: Parameters = DEFAULT
     ) -> Lines:
         """Enclosing lines on an interval of any shape.
 
@@ -46,13 +44,12 @@ class Elementwise(Rule):
             call: the operator at its place, for its arguments.
             x: the interval.
             anchors: what :meth:`anchors` gave for it.
-            lower: which lower line, in [0, 1]; the default line where None.
-            upper: which upper line.
+            chosen: which lines, as positions in [0, 1]; the default line where None.
         """
 
     def choices(self, call: Call, x: Interval, anchors: tuple[Tensor, ...]) -> Parameters:
         """The parameters at which :meth:`lines` gives its default lines; None for a side without a choice."""
-        return None, None
+        return DEFAULT
 
     def unstable(self, call: Call, position: int) -> Tensor | None:
         x = call.interval(position)
@@ -66,12 +63,12 @@ class Elementwise(Rule):
             initial = call.cached("choices", lambda: self.choices(call, x, anchors))
             if any(side is not None for side in initial):
                 local = x.map(rows.local)
-                chosen = [
+                lower, upper = (
                     None if start is None else tuner(call.node, side, rows.local(start), rows.values)
                     for side, start in zip(("lower", "upper"), initial, strict=True)
-                ]
+                )
                 nearby = tuple(rows.local(anchor) for anchor in anchors)
-                pulled, constant = rows.relax_local(self.lines(call, local, nearby, *chosen))
+                pulled, constant = rows.relax_local(self.lines(call, local, nearby, (lower, upper)))
                 return [(position, pulled)], constant
         lines = call.cached("lines", lambda: self.lines(call, x, anchors))
         pulled, constant = rows.relax(lines)
@@ -81,12 +78,12 @@ class Elementwise(Rule):
         (position,) = call.positions
         form, x = forms[position], call.interval(position)
         lines = self.lines(call, x, self.anchors(call, x))
-        low_weight, low = _compose(lines.lower_slope, lines.lower_bias, form, upper=False)
-        high_weight, high = _compose(lines.upper_slope, lines.upper_bias, form, upper=True)
+        low_weight, low = compose(lines.lower_slope, lines.lower_bias, form, upper=False)
+        high_weight, high = compose(lines.upper_slope, lines.upper_bias, form, upper=True)
         return Forms(low_weight, low, high_weight, high)
 
 
-def _compose(slope: Tensor, bias: Tensor | None, form: Forms, upper: bool) -> tuple[Tensor, Tensor]:
+def compose(slope: Tensor, bias: Tensor | None, form: Forms, upper: bool) -> tuple[Tensor, Tensor]:
     """One line applied to linear functions: the slope's sign says which of the two it takes."""
     if form.exact:
         weight, constant = form.lower_weight * slope.unsqueeze(1), form.lower * slope
@@ -162,14 +159,9 @@ class Convex(Elementwise):
         return share, None
 
     def lines(
-        self,
-        call: Call,
-        x: Interval,
-        anchors: tuple[Tensor, ...],
-        lower: Tensor | None = None,
-        upper: Tensor | None = None,
+        self, call: Call, x: Interval, anchors: tuple[Tensor, ...], chosen: Parameters = DEFAULT
     ) -> Lines:
-        share = self.choices(call, x, anchors)[0] if lower is None else lower
+        share = self.choices(call, x, anchors)[0] if chosen[0] is None else chosen[0]
         assert share is not None
         place = x.lower + share * (x.upper - x.lower)
         return Lines(
@@ -185,14 +177,9 @@ class Concave(Convex):
         return None, torch.full_like(x.lower, 0.5)
 
     def lines(
-        self,
-        call: Call,
-        x: Interval,
-        anchors: tuple[Tensor, ...],
-        lower: Tensor | None = None,
-        upper: Tensor | None = None,
+        self, call: Call, x: Interval, anchors: tuple[Tensor, ...], chosen: Parameters = DEFAULT
     ) -> Lines:
-        share = 0.5 if upper is None else upper
+        share = 0.5 if chosen[1] is None else chosen[1]
         place = x.lower + share * (x.upper - x.lower)
         return Lines(
             *chord(self.function, self.derivative, x),

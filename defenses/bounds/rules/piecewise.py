@@ -8,7 +8,7 @@ from torch import Tensor
 from defenses.bounds.interval import Interval
 from defenses.bounds.rows import Lines
 from defenses.bounds.rules.base import RULES, Call
-from defenses.bounds.rules.elementwise import Elementwise, Parameters, chord
+from defenses.bounds.rules.elementwise import DEFAULT, Elementwise, Parameters, chord
 
 
 class Kink(Elementwise):
@@ -45,24 +45,19 @@ class Kink(Elementwise):
         return (longer, None) if right >= left else (None, longer)
 
     def lines(
-        self,
-        call: Call,
-        x: Interval,
-        anchors: tuple[Tensor, ...],
-        lower: Tensor | None = None,
-        upper: Tensor | None = None,
+        self, call: Call, x: Interval, anchors: tuple[Tensor, ...], chosen: Parameters = DEFAULT
     ) -> Lines:
         left, right = self.slopes(call)
         below, above = x.lower.clamp(max=0), x.upper.clamp(min=0)
         share = above / (above - below).clamp(min=torch.finfo(above.dtype).tiny)
         chord_slope, chord_bias = left + (right - left) * share, (left - right) * share * below
-        chosen = lower if right >= left else upper
-        if chosen is None:
-            chosen = (above > -below).to(above.dtype)
+        turn = chosen[0] if right >= left else chosen[1]
+        if turn is None:
+            turn = (above > -below).to(above.dtype)
         else:
             stable = (x.lower >= 0) | (x.upper <= 0)
-            chosen = torch.where(stable, share, chosen)
-        free = chosen if (left, right) == (0.0, 1.0) else left + (right - left) * chosen
+            turn = torch.where(stable, share, turn)
+        free = turn if (left, right) == (0.0, 1.0) else left + (right - left) * turn
         if right >= left:
             return Lines(free, None, chord_slope, chord_bias)
         return Lines(chord_slope, chord_bias, free, None)
@@ -110,17 +105,11 @@ class Clamp(Elementwise):
         return longer_right, longer_left
 
     def lines(
-        self,
-        call: Call,
-        x: Interval,
-        anchors: tuple[Tensor, ...],
-        lower: Tensor | None = None,
-        upper: Tensor | None = None,
+        self, call: Call, x: Interval, anchors: tuple[Tensor, ...], chosen: Parameters = DEFAULT
     ) -> Lines:
         low, high = self.limits(call)
-        default_lower, default_upper = self.choices(call, x, anchors)
-        lower = default_lower if lower is None else lower
-        upper = default_upper if upper is None else upper
+        default = self.choices(call, x, anchors)
+        lower, upper = (own if given is None else given for own, given in zip(default, chosen, strict=True))
         assert lower is not None
         assert upper is not None
 

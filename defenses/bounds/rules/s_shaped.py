@@ -12,7 +12,7 @@ from torch import Tensor
 from defenses.bounds.interval import Interval
 from defenses.bounds.rows import Lines
 from defenses.bounds.rules.base import RULES, Call
-from defenses.bounds.rules.elementwise import Elementwise, Function, Parameters, chord, tangent
+from defenses.bounds.rules.elementwise import DEFAULT, Elementwise, Function, Parameters, chord, tangent
 
 BISECTIONS = 40
 
@@ -41,16 +41,11 @@ class SShaped(Elementwise):
         return _share(-x.upper, -x.lower, below), _share(x.lower, x.upper, above)
 
     def lines(
-        self,
-        call: Call,
-        x: Interval,
-        anchors: tuple[Tensor, ...],
-        lower: Tensor | None = None,
-        upper: Tensor | None = None,
+        self, call: Call, x: Interval, anchors: tuple[Tensor, ...], chosen: Parameters = DEFAULT
     ) -> Lines:
         above, below = anchors
-        high_slope, high = self._upper(x, above, upper)
-        low_slope, mirrored = self._upper(Interval(-x.upper, -x.lower), below, lower)
+        high_slope, high = self._upper(x, above, chosen[1])
+        low_slope, mirrored = self._upper(Interval(-x.upper, -x.lower), below, chosen[0])
         return Lines(low_slope, 2 * self.function(torch.zeros_like(mirrored)) - mirrored, high_slope, high)
 
     def _touch(self, low: Tensor, high: Tensor) -> Tensor:
