@@ -109,7 +109,8 @@ def _road(spec: schema.RoadSpec, name: str) -> Road:
             spec.path, spec.road, spec.lane, spec.s_m, spec.length_m, spec.through_junctions
         )
     segments, layout = [_segment(segment) for segment in spec.segments], _layout(spec.layout)
-    return replace(build_road(name, segments, layout), opendrive=opendrive_of(name, segments, layout))
+    road = build_road(name, segments, layout, spec.s_m)
+    return replace(road, opendrive=opendrive_of(name, segments, layout))
 
 
 SEGMENTS: dict[type, Callable[..., Segment]] = {

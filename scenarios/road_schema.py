@@ -107,11 +107,12 @@ Layout = Annotated[TwoWay | OneWay | Strips, Field(discriminator="type")]
 
 
 class SegmentsRoad(Strict):
-    """A road laid out from segments that follow one another; the car starts at the first."""
+    """A road laid out from segments that follow one another; the car starts ``s_m`` after the first one's beginning."""
 
     type: Literal["segments"]
     segments: Annotated[tuple[Segment, ...], Field(strict=False, min_length=1, max_length=500)]
     layout: Layout = TwoWay()
+    s_m: Annotated[float, Field(ge=0.0, le=100_000.0)] = 0.0
 
 
 class OpenDriveRoad(Strict):

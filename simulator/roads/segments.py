@@ -1,7 +1,7 @@
 """Roads built from lines, arcs and clothoids.
 
-A road starts at the origin, heading along x, and follows its segments one after another without a bend at the joints;
-its curvature may jump there, as it does between a line and an arc. Before and beyond, it goes on straight.
+The segments start at the origin, heading along x, and follow one another without a bend at the joints; the curvature
+may jump there, as it does between a line and an arc. Before and beyond, the road goes on straight.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ def chain_segments(segments: Sequence[Segment]) -> Chain:
     if not segments:
         raise InvalidInput("road: segments is empty, but a road needs at least one")
     length_m = math.fsum(segment.length_m for segment in segments)
-    check_number("road", "length of all segments", length_m, STEP_M, LONGEST_M)
+    check_number("segments", "length of all", length_m, STEP_M, LONGEST_M)
     led: tuple[Segment, ...] = (Line(LEAD_IN_M), *segments, Line(LEAD_OUT_M + STEP_M))
     length, start, end = np.array([(part.length_m, part.start_per_m, part.end_per_m) for part in led]).T
     rate = (end - start) / length
@@ -187,23 +187,25 @@ def chain_segments(segments: Sequence[Segment]) -> Chain:
     )
 
 
-def build_road(name: str, segments: Sequence[Segment], layout: LaneLayout) -> Road:
+def build_road(name: str, segments: Sequence[Segment], layout: LaneLayout, start_m: float = 0.0) -> Road:
     """Lay a road out.
 
     Args:
         name: for messages and reports.
         segments: what the centre line of the ego lane follows.
         layout: what lies on both sides of that line.
+        start_m: where on the segments the road's own s = 0 lies; it follows them behind its start, too.
 
     Returns:
         The road, without its OpenDRIVE text (see ``export.opendrive_of``).
 
     Raises:
-        InvalidInput: if there is no segment, or they are too long together.
+        InvalidInput: if there is no segment, they are too long together, or none of them is left to drive on.
     """
     chain = chain_segments(segments)
-    samples = math.ceil((LEAD_IN_M + chain.length_m + LEAD_OUT_M) / STEP_M) + 1
-    s_m = np.arange(samples) * STEP_M - LEAD_IN_M
+    check_number("segments", "s_m", start_m, 0.0, chain.length_m - STEP_M)
+    samples = math.ceil((LEAD_IN_M + chain.length_m - start_m + LEAD_OUT_M) / STEP_M) + 1
+    s_m = np.arange(samples) * STEP_M - LEAD_IN_M + start_m
     index = np.searchsorted(chain.start_m, s_m, side="right") - 1
     ahead = s_m - chain.start_m[index]
     start, rate, heading = chain.curvature_per_m[index], chain.rate_per_m2[index], chain.heading_rad[index]
@@ -216,7 +218,7 @@ def build_road(name: str, segments: Sequence[Segment], layout: LaneLayout) -> Ro
         heading_rad=heading + (start + 0.5 * rate * ahead) * ahead,
         curvature_per_m=start + rate * ahead,
         elevation_m=np.zeros(samples),
-        length_m=chain.length_m,
+        length_m=chain.length_m - start_m,
         ego_lane=lanes[layout.ego],
         lanes=lanes,
         marks=layout.marks(samples),

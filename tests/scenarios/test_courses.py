@@ -44,6 +44,27 @@ def test_a_road_that_ends_early_is_refused_unless_the_run_shall_stop_there() -> 
     assert road_of(scenario(30.0, on_road_end="stop")).length_m == 30.0
 
 
+def test_a_car_starts_anywhere_on_any_lane_of_segments() -> None:
+    segments = [{"type": "line", "length_m": 50.0}, {"type": "arc", "length_m": 100.0, "radius_m": 200.0}]
+    layout = {"type": "one_way", "lane_count": 2, "ego_lane": 1}
+    road = road_of(scenario(road={"type": "segments", "segments": segments, "layout": layout, "s_m": 60.0}))
+    assert road.length_m == 90.0
+    start = road.s_m == 0.0
+    # ten metres into the arc, whose centre line the ego lane is
+    place = road.x_m[start], road.y_m[start], road.heading_rad[start]
+    expected = 50 + 200 * np.sin(0.05), 200 * (1 - np.cos(0.05)), 0.05
+    assert np.ravel(place) == pytest.approx(expected, abs=1e-6)
+    assert [lane.kind for lane in road.lanes if lane.left_m[0] > 1.8 + 1e-6] == ["shoulder", "driving"]
+
+
+def test_segments_must_not_end_before_the_time_is_over() -> None:
+    late = {"type": "segments", "segments": [{"type": "line", "length_m": 100.0}], "s_m": 70.0}
+    with pytest.raises(InvalidInput, match=r"road: it ends after 30\.0 m"):
+        road_of(scenario(road=late))
+    with pytest.raises(InvalidInput, match=r"road: segments: s_m is 200"):
+        road_of(scenario(road={**late, "s_m": 200.0}))
+
+
 def test_assistants_know_how_late_a_learned_car_is() -> None:
     bicycle, learned = scenario(), scenario(ego=plant())
     assert vehicle_of(learned).predicted_delay_s == DELAY_S

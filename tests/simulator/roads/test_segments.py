@@ -155,3 +155,19 @@ def test_lanes_and_marks_span_the_road() -> None:
 def test_bad_segments_are_refused(make, message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         make()
+
+
+@pytest.mark.parametrize("start_m", [0.0, 37.3, 90.0])
+def test_a_road_that_starts_later_is_the_same_road(start_m: float) -> None:
+    parts = [Line(40.0), Clothoid(60.0, 0.0, 1 / 80), Arc(50.0, 80.0)]
+    whole, late = build_road("whole", parts, LAYOUT), build_road("late", parts, LAYOUT, start_m)
+    assert late.length_m == pytest.approx(whole.length_m - start_m)
+    # behind its start, too
+    for s_m in (-20.0, 0.0, 25.0, late.length_m):
+        assert at(late, s_m) == pytest.approx(at(whole, s_m + start_m), abs=1e-3)
+
+
+@pytest.mark.parametrize("start_m", [-1.0, 100.0, math.nan])
+def test_a_road_has_to_start_on_its_segments(start_m: float) -> None:
+    with pytest.raises(InvalidInput, match="s_m is"):
+        build_road("late", [Line(100.0)], LAYOUT, start_m)
