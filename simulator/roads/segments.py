@@ -169,7 +169,7 @@ def chain_segments(segments: Sequence[Segment]) -> Chain:
     if not segments:
         raise InvalidInput("road: segments is empty, but a road needs at least one")
     length_m = math.fsum(segment.length_m for segment in segments)
-    check_number("segments", "length of all", length_m, STEP_M, LONGEST_M)
+    check_number("segments", "length of all segments", length_m, STEP_M, LONGEST_M)
     led: tuple[Segment, ...] = (Line(LEAD_IN_M), *segments, Line(LEAD_OUT_M + STEP_M))
     length, start, end = np.array([(part.length_m, part.start_per_m, part.end_per_m) for part in led]).T
     rate = (end - start) / length
