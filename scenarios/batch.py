@@ -21,7 +21,7 @@ from scenarios.metrics import MetricValue
 from scenarios.registry import plugin
 from scenarios.store import Store, environment, read_json, replace_json
 from scenarios.worker import Report, Task, work_alone
-from simulator.world import InvalidInput
+from simulator.errors import InvalidInput
 
 MANIFEST, RESULTS, TIMING, LOCK = "batch.json", "results.json", "timing.json", ".lock"
 

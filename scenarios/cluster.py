@@ -16,7 +16,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from scenarios.worker import Report, Task, Worker
-from simulator.world import InfrastructureError, InvalidInput, MissingExtra
+from simulator.errors import InfrastructureError, InvalidInput, MissingExtra
 
 try:
     from distributed import Client, KilledWorker, Nanny, Scheduler, SpecCluster, as_completed, get_worker
@@ -151,5 +151,12 @@ def _worker(resources: Mapping[str, int]) -> dict[str, Any]:
 
     It only waits for its process, so Dask's limits on its memory would limit the wrong one.
     """
-    options: dict[str, Any] = {"host": "127.0.0.1", "nthreads": 1, "memory_limit": 0, "dashboard": False}
-    return {"cls": Nanny, "options": {**options, "resources": dict(resources)}}
+    options = {
+        "host": "127.0.0.1",
+        "nthreads": 1,
+        "memory_limit": 0,
+        "dashboard": False,
+        "silence_logs": logging.CRITICAL,
+        "resources": dict(resources),
+    }
+    return {"cls": Nanny, "options": options}

@@ -19,7 +19,7 @@ from typing import Any, TextIO
 from scenarios.runner import run
 from scenarios.schema import Scenario
 from scenarios.store import Store
-from simulator.world import InfrastructureError, InvalidInput
+from simulator.errors import InfrastructureError, InvalidInput
 
 
 def main() -> None:

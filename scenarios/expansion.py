@@ -19,7 +19,7 @@ from scenarios.runner import scenario_hash
 from scenarios.schema import Scenario
 from scenarios.store import content_hash
 from scenarios.suite import MAX_EPISODES, NONE, Choice, Distribution, Normal, Parameters, Suite, Where
-from simulator.world import InvalidInput
+from simulator.errors import InvalidInput
 
 DECIMALS = 6
 """To which drawn values are rounded, so that they can be written into a command."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from scenarios.batch import BatchResult, EpisodeResult
 from scenarios.gates import GateResult
-from simulator.world import InfrastructureError, MissingExtra
+from simulator.errors import InfrastructureError, MissingExtra
 
 try:
     from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite

@@ -11,7 +11,7 @@ from scenarios.gates import finite
 from scenarios.report_data import Results, costs, summarise
 from scenarios.statistics import Interval
 from scenarios.suite import NONE
-from simulator.world import MissingExtra
+from simulator.errors import MissingExtra
 
 try:
     from jinja2 import Environment, FileSystemLoader

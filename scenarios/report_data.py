@@ -15,8 +15,8 @@ from scenarios.files import load
 from scenarios.metrics import MetricValue
 from scenarios.statistics import Interval, bootstrap, clopper_pearson
 from scenarios.store import COMPLETE, Store, read_json
+from simulator.errors import InvalidInput
 from simulator.recording import Recording
-from simulator.world import InvalidInput
 
 YES_OR_NO = ("lane_departure", "collision", "attack_success")
 """Metrics of which a share is told, not a mean."""

@@ -12,8 +12,8 @@ import numpy as np
 
 from scenarios.metrics import time_to_lane_departure
 from scenarios.report_data import Results, Row
+from simulator.errors import MissingExtra
 from simulator.recording import Recording
-from simulator.world import MissingExtra
 
 try:
     from matplotlib import colormaps

@@ -28,7 +28,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from simulator.world import InfrastructureError, InvalidInput
+from simulator.errors import InfrastructureError, InvalidInput
 
 COMPLETE = "_complete"
 PACKAGES = ("dirtyroad", "torch", "numpy", "opencv-python-headless", "carla", "pydantic")

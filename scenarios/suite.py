@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from scenarios.registry import Options, Slot, Strict, plugin
 from scenarios.schema import Seed
 from scenarios.statistics import EXTREMES
+from scenarios.worker import Limits
 
 NONE = "none"
 MAX_EPISODES = 100_000
@@ -218,22 +219,6 @@ class Gate(Strict):
         bounds += [f"<= {self.max:g}"] if self.max is not None else []
         sure = f" ({self.confidence:.0%} confidence)" if self.confidence is not None else ""
         return f"{self.statistic} of {self.metric}{counted} [{of or 'all'}] {' and '.join(bounds)}{sure}"
-
-
-class Limits(Strict):
-    """What one episode may take.
-
-    Attributes:
-        wall_clock_s: after which its process is killed.
-        attempts: how often an episode is begun whose process dies, hangs, or finds its simulator or disk failing.
-        episodes_per_process: after which a process is replaced by a fresh one.
-        threads: of one episode. Sums depend on it in their last digits, so it does not depend on the number of workers.
-    """
-
-    wall_clock_s: Annotated[float, Field(gt=0.0, le=1e6)] = 600.0
-    attempts: Annotated[int, Field(ge=1, le=100)] = 3
-    episodes_per_process: Annotated[int, Field(ge=1, le=1_000_000)] = 50
-    threads: Annotated[int, Field(ge=1, le=1024)] = 1
 
 
 class Suite(Strict):

@@ -1,7 +1,8 @@
 """Worker: runs episodes in a process of its own, so that a crash or a hang takes nothing along.
 
 The process is reused, and replaced after a crash, a time-out or a number of episodes. It is a plain subprocess:
-daemonic processes, as Dask's workers are, may not have children of the multiprocessing kind.
+daemonic processes, as Dask's workers are, may not have children of the multiprocessing kind. Only the process itself
+needs torch: this module and what it imports do without, so that a worker is small and begins soon.
 """
 
 from __future__ import annotations
@@ -19,15 +20,33 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import IO, Any
+from typing import IO, Annotated, Any
 
+from pydantic import Field
+
+from scenarios.registry import Strict
 from scenarios.store import Store
-from scenarios.suite import Limits
 
 START_S = 300.0
 """A process that is not ready to work after this is taken for dead."""
 
 DETAIL_CHARACTERS = 4000
+
+
+class Limits(Strict):
+    """What one episode may take.
+
+    Attributes:
+        wall_clock_s: after which its process is killed.
+        attempts: how often an episode is begun whose process dies, hangs, or finds its simulator or disk failing.
+        episodes_per_process: after which a process is replaced by a fresh one.
+        threads: of one episode. Sums depend on it in their last digits, so it does not depend on the number of workers.
+    """
+
+    wall_clock_s: Annotated[float, Field(gt=0.0, le=1e6)] = 600.0
+    attempts: Annotated[int, Field(ge=1, le=100)] = 3
+    episodes_per_process: Annotated[int, Field(ge=1, le=1_000_000)] = 200
+    threads: Annotated[int, Field(ge=1, le=1024)] = 1
 
 
 @dataclass(frozen=True)

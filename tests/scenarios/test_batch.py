@@ -19,8 +19,7 @@ from scenarios.batch import LOCK, RESULTS, Crew, EpisodeResult, run_batch
 from scenarios.cli import main
 from scenarios.expansion import load_batch
 from scenarios.store import COMPLETE, Store, read_json
-from scenarios.suite import Limits
-from scenarios.worker import Task, Worker
+from scenarios.worker import Limits, Task, Worker
 from simulator.world import InfrastructureError
 
 MakeSuite = Callable[..., Path]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from scenarios.store import Store
-from scenarios.suite import Limits
-from scenarios.worker import Report, Task, Worker
+from scenarios.worker import Limits, Report, Task, Worker
 
 
 @pytest.fixture
@@ -96,3 +97,10 @@ def test_closing_twice_is_no_harm(worker: Worker, tmp_path: Path) -> None:
     worker.close()
     worker.close()
     assert worker.pid is None
+
+
+def test_a_worker_of_a_cluster_does_without_torch() -> None:
+    """Only the process that it starts computes."""
+    look = "import sys, scenarios.cluster; sys.exit('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", look], check=False, capture_output=True, timeout=600)
+    assert done.returncode == 0, done.stderr
