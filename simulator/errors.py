@@ -11,5 +11,5 @@ class InfrastructureError(RuntimeError):
     """Something outside the experiment broke: a server, a disk, a time-out (exit 3, never scored as driving)."""
 
 
-class MissingExtra(InfrastructureError):
-    """An optional dependency is not installed. The message names the extra."""
+class MissingExtra(InvalidInput):
+    """What was asked for needs an optional dependency that is not installed. The message names the extra (exit 2)."""

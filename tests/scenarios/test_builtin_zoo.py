@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,28 @@ def test_a_missing_file_exits_two(
     changes = ["--set", f"assistant.type={name}", "--set", f"assistant.{missing}"]
     assert main(["run", "benign/highway_straight", *changes, "--out", str(tmp_path / "runs")]) == 2
     assert f"assistant.{option}: there is no file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["check-assistant", "supercombo", "--set", "model=NETWORK"],
+        ["run", "plant/tiny_physics_bend", "--set", "ego.plant.path=NETWORK"],
+        ["run", "benign/highway_straight", "--set", "assistant={type: supercombo, model: NETWORK}"],
+        ["export", "lane_keeping", "--layout", "0.8.2", "--out", "NETWORK"],
+    ],
+)
+def test_a_missing_extra_exits_two_and_is_named(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("lkas.zoo.supercombo", "lkas.export", "scenarios.openpilot_factories"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    for package in ("onnxruntime", "onnxscript"):
+        monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.chdir(tmp_path)
+    Path("network.onnx").touch()
+    assert main([word.replace("NETWORK", "network.onnx") for word in command]) == 2
+    assert "pip install 'dirtyroad[openpilot]'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", OPTIONS)
