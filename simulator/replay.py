@@ -160,9 +160,8 @@ class ReplayWorld:
         return self._size
 
     def reset(self, seed: int) -> Observation:
-        """Start again; a replay has nothing random, so the seed does nothing."""
-        del seed
-        self._state = self.start()
+        """Start again; see `start`."""
+        self._state = self.start(seed)
         with nullcontext() if self.differentiable else torch.no_grad():
             return self.observe(self._state)
 
@@ -181,8 +180,12 @@ class ReplayWorld:
     def _log_at(self, frame: int) -> VehicleState:
         return self._motion.at(torch.full((self._size,), frame * CAMERA_PERIOD_S, dtype=torch.float64))
 
-    def start(self) -> ReplayState:
-        """The first instant: as the recorded car was, or moved from there, steering as the road curves."""
+    def start(self, seed: int) -> ReplayState:
+        """The first instant: as the recorded car was, or moved from there, steering as the road curves.
+
+        A replay has nothing random, so the seed does nothing.
+        """
+        del seed
         log, (offset, turn) = self._log_at(0), self._begin
         _, _, _, curvature = self._curve.frame_at(self._arc_at(0)[:, None])
         dx, dy = rotate(torch.zeros_like(log.x_m), torch.full_like(log.x_m, offset), log.yaw_rad)

@@ -65,7 +65,7 @@ def drive(footage: Footage, speed_mps: float = 10.0, frames: int = 20) -> Record
 
 def placed(world: ReplayWorld, **changes: float) -> Observation:
     """What is seen at the start from a car that stands elsewhere."""
-    state = world.start()
+    state = world.start(0)
     vehicle = state.vehicle.replace(
         **{name: getattr(state.vehicle, name) + change for name, change in changes.items()}
     )
