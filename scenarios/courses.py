@@ -15,7 +15,11 @@ from simulator.roads.layout import LaneLayout, Paint, Strip
 from simulator.roads.opendrive import load_opendrive
 from simulator.roads.road import LEAD_IN_M, STEP_M, Road
 from simulator.roads.segments import Arc, Clothoid, Line, Segment, build_road
+from simulator.surface.bake import as_far_as
 from simulator.world import InvalidInput
+
+SPARE = 1.5
+"""So much more road than a car needs is kept: it may be driven faster than the scenario wants."""
 
 NARROWEST_LANE_M, WIDEST_LANE_M = 1.8, 8.0
 """A lane that is driven in is no narrower than a car and no wider than two lanes."""
@@ -56,7 +60,7 @@ def course_of(scenario: Scenario) -> Course:
 
 
 def road_of(scenario: Scenario) -> Road:
-    """The road of a scenario, long enough for it.
+    """The road of a scenario, long enough for it; of a much longer one, what is beyond is left out.
 
     Raises:
         InvalidInput: it cannot be had, or ends before the time is over.
@@ -76,7 +80,7 @@ def road_of(scenario: Scenario) -> Road:
         )
     if not scenario.recorded:  # of a recorded road nobody may know how wide it is
         _check_lane(course.road, needed_m)
-    return course.road
+    return as_far_as(course.road, SPARE * needed_m)
 
 
 def _check_lane(road: Road, needed_m: float) -> None:

@@ -5,7 +5,8 @@ Whatever the source (an OpenDRIVE map, segments of a scenario file), rendering, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -103,6 +104,29 @@ class Road:
     def s_m(self) -> Profile:
         """``(S,)`` arc length of every sample."""
         return np.asarray(np.arange(len(self.x_m)) * STEP_M - LEAD_IN_M, np.float64)
+
+    def until(self, length_m: float) -> Road:
+        """The same road, no longer than this."""
+        if length_m >= self.length_m:
+            return self
+        count = math.ceil((LEAD_IN_M + length_m + LEAD_OUT_M) / STEP_M) + 1
+
+        lanes = [
+            replace(lane, left_m=lane.left_m[:count], right_m=lane.right_m[:count]) for lane in self.lanes
+        ]
+        ego = [lane is self.ego_lane for lane in self.lanes].index(True)
+        return replace(
+            self,
+            x_m=self.x_m[:count],
+            y_m=self.y_m[:count],
+            heading_rad=self.heading_rad[:count],
+            curvature_per_m=self.curvature_per_m[:count],
+            elevation_m=self.elevation_m[:count],
+            length_m=length_m,
+            ego_lane=lanes[ego],
+            lanes=tuple(lanes),
+            marks=tuple(replace(mark, offset_m=mark.offset_m[:count]) for mark in self.marks),
+        )
 
     def curve(self, dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu") -> Curve:
         """The reference line as a batch of one."""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from simulator.roads.road import LEAD_IN_M, LEAD_OUT_M, STEP_M, Lane
+from simulator.roads.road import LEAD_IN_M, LEAD_OUT_M, STEP_M, Lane, Road
 from simulator.scene import Scene
 from simulator.surface import grid as raster
 from simulator.surface.grid import SurfaceGrid
@@ -21,6 +21,9 @@ from simulator.weather import Light
 
 LONGEST_FOOTPRINT_M = 20.0
 """Length of road in one pixel row at about 150 m."""
+
+SECTION_M = 2048.0
+"""Roads are painted section by section: the first ones look the same however much of the rest is painted."""
 
 WIDEST_FOOTPRINT_M = 0.4
 """Lateral resolution that is ever needed, for roads seen from the side in tight bends."""
@@ -51,12 +54,27 @@ def paint(
     Returns:
         The grid, and ``(3, rows, COLUMNS) float32`` display brightness in [0, 1].
     """
-    road, style = scene.road, scene.surface
-    rng = np.random.default_rng([scene.seed, 0x5A])
-    first, last = stretch or (-LEAD_IN_M, road.length_m + LEAD_OUT_M)
+    first, last = stretch or (-LEAD_IN_M, scene.road.length_m + LEAD_OUT_M)
     # a multiple of 128 rows keeps every level of the ripmap whole
     rows = int(np.ceil((last - first) / raster.LENGTH_M / 128)) * 128
-    grid = SurfaceGrid(first, rows)
+    in_section = int(SECTION_M / raster.LENGTH_M)
+    parts = []
+    for number, row in enumerate(range(0, rows, in_section)):
+        grid = SurfaceGrid(first + row * raster.LENGTH_M, min(in_section, rows - row))
+        rng = np.random.default_rng([scene.seed, 0x5A, number] if number else [scene.seed, 0x5A])
+        parts.append(_paint_section(scene, grid, rng))
+    return SurfaceGrid(first, rows), np.concatenate(parts, 1) if len(parts) > 1 else parts[0]
+
+
+def as_far_as(road: Road, s_m: float) -> Road:
+    """A road that looks like another one and goes on at least to ``s_m``, in whole sections; itself if it is short."""
+    sections = np.ceil((LEAD_IN_M + s_m + LEAD_OUT_M) / SECTION_M)
+    return road.until(float(sections * SECTION_M - LEAD_IN_M - LEAD_OUT_M))
+
+
+def _paint_section(scene: Scene, grid: SurfaceGrid, rng: np.random.Generator) -> NDArray[np.float32]:
+    """``(3, rows, COLUMNS)`` of some rows."""
+    road, style, rows = scene.road, scene.surface, grid.rows
 
     def at_rows(profile: NDArray[np.float64]) -> NDArray[np.float64]:
         position = np.clip((grid.s_m + LEAD_IN_M) / STEP_M, 0, len(profile) - 1)
@@ -65,7 +83,10 @@ def paint(
         return profile[low] * (1 - share) + profile[low + 1] * share
 
     lanes: list[tuple[Lane, NDArray[np.float64], NDArray[np.float64]]] = [
-        (lane, at_rows(lane.left_m), at_rows(lane.right_m)) for lane in road.lanes
+        (lane, left, right)
+        for lane in road.lanes
+        if np.isfinite(left := at_rows(lane.left_m)).any()
+        and np.isfinite(right := at_rows(lane.right_m)).any()
     ]
     lum = pavement(style, lanes, rows, rng)
     for lane, left, right in lanes:
@@ -87,7 +108,7 @@ def paint(
     if style.tree_shadows > 0 and light.sun > 0:
         line = np.stack([at_rows(road.x_m), at_rows(road.y_m), at_rows(road.heading_rad)], 1)
         rgb *= shade(line, style.tree_shadows, light, rng)
-    return grid, np.clip(rgb, 0.0, 1.0, out=rgb)
+    return np.clip(rgb, 0.0, 1.0, out=rgb)
 
 
 def bake(

@@ -65,7 +65,8 @@ def _tyre_tracks(
     paths = np.exp(-(((np.abs(across) - np.float32(gauge)) / np.float32(spread)) ** 2))
     oil = np.exp(-((across / np.float32(0.45)) ** 2)) * np.float32(rng.uniform(0.0, 0.8))
     sign = 1.0 if rng.random() < 0.8 else -0.6
-    lum[:, window] -= np.float32(strength * sign) * (paths + oil)
+    # none where there is no lane
+    lum[:, window] -= np.float32(strength * sign) * np.nan_to_num(paths + oil)
 
 
 def _columns_near(d: Field, line_m: NDArray[np.floating], margin_m: float) -> slice:

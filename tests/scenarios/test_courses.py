@@ -44,6 +44,13 @@ def test_a_road_that_ends_early_is_refused_unless_the_run_shall_stop_there() -> 
     assert road_of(scenario(30.0, on_road_end="stop")).length_m == 30.0
 
 
+def test_of_a_long_road_only_what_is_needed_is_kept() -> None:
+    road = road_of(scenario(20_000.0))
+    assert 3 * 40.0 < road.length_m < 2000.0
+    assert len(road.x_m) < 5000
+    assert road_of(scenario(20_000.0, duration_s=300.0)).length_m > 9000.0
+
+
 def test_a_car_starts_anywhere_on_any_lane_of_segments() -> None:
     segments = [{"type": "line", "length_m": 50.0}, {"type": "arc", "length_m": 100.0, "radius_m": 200.0}]
     layout = {"type": "one_way", "lane_count": 2, "ego_lane": 1}

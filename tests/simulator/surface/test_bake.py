@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from simulator.roads.layout import LaneLayout, Paint, Strip
-from simulator.roads.road import Road
+from simulator.roads.road import Lane, Road
 from simulator.roads.segments import Line, build_road
 from simulator.scene import Scene
-from simulator.surface.bake import bake, paint
+from simulator.surface.bake import as_far_as, bake, paint
 from simulator.surface.grid import COLUMNS, LENGTH_M, lateral_m
 from simulator.surface.style import SurfaceStyle
 from simulator.surface.verge import VERGES
@@ -120,6 +120,26 @@ def test_shadows_are_drawn_out_along_the_sun(azimuth: float) -> None:
     # how much changes in half a metre along the road and across it
     along, across = np.abs(lane[4:] - lane[:-4]).mean(), np.abs(lane[:, 12:] - lane[:, :-12]).mean()
     assert along < 0.6 * across if azimuth == 0.0 else across < 0.6 * along
+
+
+def test_a_road_looks_the_same_however_much_of_it_is_painted() -> None:
+    road = build_road("long", [Line(2500.0)], LaneLayout.one_way(1, 0))
+    whole, part = Scene(road, seed=3), Scene(as_far_as(road, 10.0), seed=3)
+    assert part.road.length_m < 2000.0
+    rgb = paint(part)[1]
+    np.testing.assert_array_equal(rgb, paint(whole)[1][:, : rgb.shape[1]])
+
+
+def test_nothing_is_painted_where_a_lane_has_ended() -> None:
+    road = road_with(Paint("solid"), Paint("solid"))
+    there = road.s_m < 30.0
+    left, right = (np.where(there, d, np.nan) for d in (5.4, 1.8))
+    joined = dataclasses.replace(road, lanes=(Lane(left, right), *road.lanes))
+    rgb = paint(Scene(joined), STRETCH)[1]
+    assert np.isfinite(rgb).all()
+    # at first there is a lane on the left, then land
+    beside = brightness_at(rgb, 3.6)
+    assert np.ptp(beside[:, 20], axis=0) < np.ptp(beside[:, -20], axis=0)
 
 
 def test_cracks_stains_and_seams_change_the_road() -> None:
