@@ -1,7 +1,7 @@
 """The blueprint library: what can be spawned, with CARLA's ids and attributes, out of a data table a version.
 
 Beside CARLA's own there is ``vehicle.dirtyroad.NAME`` for every preset of ``simulator.vehicle``, so that the car of a
-scenario can be had here with its own actuator.
+scenario can be had here with its own actuator, and ``OTHER_CAR``, as large as the other cars of scenarios.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from simulator.objects import CAR_HEIGHT_M, CAR_LENGTH_M, CAR_WIDTH_M
 from simulator.vehicle import PRESETS
 
 VALUE_TYPES = {"Bool": 1, "Int": 2, "Float": 3, "String": 4, "RGBColor": 5}
@@ -20,7 +21,7 @@ VALUE_TYPES = {"Bool": 1, "Int": 2, "Float": 3, "String": 4, "RGBColor": 5}
 OWN_PREFIX = "vehicle.dirtyroad."
 """Ids of cars that are this project's and not CARLA's."""
 
-CAR_HALF_HEIGHT_M = 0.74
+OTHER_CAR = OWN_PREFIX + "other_car"
 
 
 @dataclass(frozen=True)
@@ -90,11 +91,15 @@ def _entries(
     """Id, half size and attributes of everything in the table."""
     for name, (base, special, generation, wheels, half) in data["vehicles"].items():
         yield name, tuple(half), _vehicle(base, special, generation, wheels, data["colors"])
-    for name, car in PRESETS.items():
-        if car.model != "kinematic":
-            continue
-        half = 0.5 * car.length_m, 0.5 * car.width_m, CAR_HALF_HEIGHT_M
-        yield OWN_PREFIX + name, half, _vehicle("car", "", 2, 4, data["colors"])
+    sizes = {
+        OWN_PREFIX + name: (car.length_m, car.width_m)
+        for name, car in PRESETS.items()
+        if car.model == "kinematic"
+    }
+    sizes[OTHER_CAR] = CAR_LENGTH_M, CAR_WIDTH_M
+    for name, (length, width) in sizes.items():
+        half = 0.5 * length, 0.5 * width, 0.5 * CAR_HEIGHT_M
+        yield name, half, _vehicle("car", "", 2, 4, data["colors"])
     for number in range(1, data["walkers"] + 1):
         yield f"walker.pedestrian.{number:04d}", tuple(data["walker_half_size"]), _walker(number)
     small = (0.05, 0.05, 0.05)

@@ -32,30 +32,30 @@ class Composer:
     Args:
         scene: road and weather.
         camera: that took the pictures.
-        layers: what lies on the road.
     """
 
-    def __init__(self, scene: Scene, camera: Camera, layers: Sequence[SurfaceLayer]) -> None:
+    def __init__(self, scene: Scene, camera: Camera) -> None:
         self._renderer = Renderer([scene], camera, stretch=_SHORT_M)
-        self._layers = tuple(layers)
 
     def __call__(
-        self, picture: NDArray[np.uint8], state: VehicleState, s_m: Tensor, tags: NDArray[np.uint8] | None
-    ) -> NDArray[np.uint8]:
+        self, picture: NDArray[np.uint8], state: VehicleState, s_m: Tensor, layers: Sequence[SurfaceLayer],
+        tags: NDArray[np.uint8],
+    ) -> NDArray[np.uint8]:  # fmt: skip
         """A picture with the layers.
 
         Args:
             picture: ``(H, W, 3) uint8 RGB``.
             state: of the car, one of it.
             s_m: ``(1,)`` where it is along the road.
-            tags: ``(H, W)`` labels of the same view; None to lay dirt over everything.
+            layers: what lies on the road, lowest first.
+            tags: ``(H, W)`` labels of the same view.
         """
         with torch.no_grad():
             rays, ground, index = self._renderer.look(state, s_m)
             air, light = self._renderer.illuminate(rays, index)
             road = torch.from_numpy(picture[rays.first_ground :].astype(np.float32)).permute(2, 0, 1) / 255
             changed = road.clone()
-            for layer in self._layers:
+            for layer in layers:
                 found = self._renderer.locate(layer, ground, 0)
                 if found is None:
                     continue
@@ -68,9 +68,8 @@ class Composer:
                     laid, hidden = laid[:-1], laid[-1:]
                     part = part * (1 - hidden) + haze * hidden
                 changed[:, near] = part + laid * lit
-            if tags is not None:
-                covered = torch.from_numpy(np.isin(tags[rays.first_ground :], ROAD_TAGS))
-                changed = torch.where(covered, changed, road)
+            open_road = torch.from_numpy(np.isin(tags[rays.first_ground :], ROAD_TAGS))
+            changed = torch.where(open_road, changed, road)
         result = picture.copy()
         values = (changed.clamp(0, 1) * 255).round().to(torch.uint8)
         result[rays.first_ground :] = values.permute(1, 2, 0).numpy()

@@ -173,12 +173,8 @@ class Episode:
         kind, half = blueprint.name, blueprint.half_size_m
         if kind.startswith("vehicle."):
             base, wheels = blueprint.value("base_type"), int(blueprint.value("number_of_wheels"))
-            own = kind.startswith(OWN_PREFIX)
-            physics = (
-                Physics.of_preset(PRESETS[kind.removeprefix(OWN_PREFIX)])
-                if own
-                else Physics.of_size(half, base, wheels)
-            )
+            own = PRESETS.get(kind.removeprefix(OWN_PREFIX))
+            physics = Physics.of_size(half, base, wheels) if own is None else Physics.of_preset(own)
             tag = _VEHICLE_TAGS.get(base, CAR)
             car = Car(0, kind, attributes, pose, half, (0.0, 0.0, half[2]), tag, solid=True, physics=physics)
             car.place_rolling()

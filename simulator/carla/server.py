@@ -89,7 +89,7 @@ class Server:
         self.streams = Streams()
         self.settings = Settings()
         self.frame = 0
-        self.sent_map: str | None = None
+        self.sent_map: Town | None = None
         self.traffic_managers: dict[int, str] = {}
         self.dispatcher = Dispatcher()
         self._connections: set[Connection] = set()
@@ -111,7 +111,7 @@ class Server:
         short = name.rsplit("/", 1)[-1]
         try:
             if short == SENT_NAME and self.sent_map is not None:
-                town = Town(SENT_NAME, self.sent_map)
+                town = self.sent_map
             elif short == self.episode.town.name:
                 town = self.episode.town
             else:

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from simulator.carla.hints import hint_in
 from simulator.carla.poses import Pose, Vector
 from simulator.carla.signals import read_signals
 from simulator.roads.client_map import client_map
@@ -46,6 +47,7 @@ class Town:
     Attributes:
         name: without prefix.
         text: OpenDRIVE.
+        hint: what it says about how it looks, if anything.
         client: the map as the CARLA client knows it.
         signals: lights and signs.
         spawn_points: poses a little above the road, on every driving lane between junctions.
@@ -61,6 +63,7 @@ class Town:
 
         self.name, self.text = name, text
         root, roads = parse_map(text, name)
+        self.hint = hint_in(text)
         signal_root = ElementTree.fromstring(text)
         self._flat = all(
             np.abs(road.elevation.coefficients).max(initial=0.0) < 1e-6 for road in roads.values()

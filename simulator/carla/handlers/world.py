@@ -12,21 +12,17 @@ import torch
 from simulator.carla.actors import Sign, Walker, world_box_centre
 from simulator.carla.poses import finite, transform_of, vector_of
 from simulator.carla.raycast import GROUND, SKY, bodies_of, cast
+from simulator.carla.road_textures import Texture
 from simulator.carla.rpc import Dispatcher, Refusal
-from simulator.carla.scenery import hint_in, weather_of
+from simulator.carla.sensors.inertial import GRAVITY_MPS2
 from simulator.carla.settings import Settings
-from simulator.carla.town import PREFIX
+from simulator.carla.town import PREFIX, SENT_NAME, Town
 from simulator.world import InvalidInput
 
 if TYPE_CHECKING:
     from simulator.carla.server import Server
 
 LOG = logging.getLogger(__name__)
-
-WEATHER_FIELDS = 14
-
-USUAL_WEATHER = [10.0, 0.0, 0.0, 5.0, 0.0, 75.0, 0.0, 0.0, 0.2, 0.0, 1.0, 0.03, 0.0331, 0.0]
-"""``ClearNoon``."""
 
 LARGEST_TEXTURE = 4_000_000
 
@@ -51,7 +47,7 @@ def register(dispatcher: Dispatcher, server: Server) -> None:
     done("load_map_layer", lambda layers: None)
     done("unload_map_layer", lambda layers: None)
     value("get_actor_definitions", lambda: [found.message() for found in server.library.values()])
-    value("get_weather_parameters", lambda: calls.weather)
+    value("get_weather_parameters", lambda: server.episode.scenery.weather_values)
     done("set_weather_parameters", calls.set_weather)
     value("get_imui_gravity", lambda: calls.gravity)
     done("set_imui_gravity", calls.set_gravity)
@@ -75,10 +71,9 @@ class WorldCalls:
     """Answers that need more than a line."""
 
     def __init__(self, server: Server) -> None:
-        """Weather begins clear."""
+        """Of a server."""
         self._server = server
-        self._weather = server.episode.number, list(USUAL_WEATHER)
-        self.gravity = 9.81
+        self.gravity = GRAVITY_MPS2
 
     def map_info(self) -> list[Any]:
         """``MapInfo``."""
@@ -91,28 +86,14 @@ class WorldCalls:
 
     def take_map(self, text: str, parameters: list[Any]) -> None:
         """Keep a map for the next ``load_new_episode``, if it can be used."""
-        from simulator.carla.town import SENT_NAME, Town
-
         try:
-            Town(SENT_NAME, text)
-            hint_in(text)
+            self._server.sent_map = Town(SENT_NAME, text)
         except InvalidInput as error:
             raise Refusal(f"the OpenDRIVE map cannot be used: {error}") from None
-        self._server.sent_map = text
-
-    @property
-    def weather(self) -> list[float]:
-        """``WeatherParameters``; a new episode begins with the usual one."""
-        episode, weather = self._weather
-        return weather if episode == self._server.episode.number else list(USUAL_WEATHER)
 
     def set_weather(self, message: list[Any]) -> None:
         """Take over a weather."""
-        values = [finite(number) for number in message]
-        if len(values) != WEATHER_FIELDS:
-            raise ValueError(f"weather has {len(values)} fields, not {WEATHER_FIELDS}")
-        self._weather = self._server.episode.number, values
-        self._server.episode.scenery.weather = weather_of(values)
+        self._server.episode.scenery.set_weather([finite(number) for number in message])
 
     def set_gravity(self, gravity: float) -> None:
         """Kept for whoever asks; without effect."""
@@ -197,10 +178,7 @@ class WorldCalls:
         return torch.from_numpy(values).permute(2, 0, 1)
 
     def _lay(self, names: list[str], add: torch.Tensor, keep: torch.Tensor) -> None:
-        scenery = self._server.episode.scenery
-        known = set(scenery.names)
-        found = [name for name in names if name in known]
-        if not found:
+        texture = Texture(add, None if bool((keep == 1.0).all()) else keep)
+        found = [self._server.episode.scenery.lay(name, texture) for name in names]
+        if not any(found):
             raise Refusal(f"there are no objects {names!r}: see get_names_of_all_objects")
-        for name in found:
-            scenery.lay(name, add, None if bool((keep == 1.0).all()) else keep)

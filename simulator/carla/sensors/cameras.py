@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from simulator.camera import Camera, Mount, Mounts
 from simulator.carla.actors import Actor, Car, Walker, world_box_centre
+from simulator.carla.corridor import STEEPEST_RAD, Corridor
 from simulator.carla.layouts import IMAGE_HEADER
 from simulator.carla.poses import rotation
 from simulator.carla.raycast import Array, Body, Hits, bodies_of, cast
-from simulator.carla.scenery import STEEPEST_RAD, Corridor
 from simulator.carla.sensors.device import Sensor, vehicle_of
 from simulator.carla.sensors.ranging import labels_of
 from simulator.objects import Boxes
@@ -84,11 +84,10 @@ class RgbCamera:
         pixels = np.zeros((self._camera.height, self._camera.width, 4), np.uint8)
         pixels[..., 3] = 255
         try:
-            corridor = episode.scenery.corridor(x, y, yaw)
+            corridor, (s, _, heading) = episode.scenery.look(x, y, yaw)
         except InvalidInput as error:
             LOG.warning("camera %d sees nothing: %s", sensor.number, error)
             return _message(sensor, self._camera, pixels)
-        s, _, heading = corridor.locate(x, y)
         fixed = upright and abs(math.remainder(yaw - heading, 2 * math.pi)) < STEEPEST_RAD
         if not fixed:
             yaw = heading

@@ -6,17 +6,14 @@ import math
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
 from simulator.camera import CAMERAS
-from simulator.carla.scenery import hint_in
-from simulator.carla.world_client import CarlaWorld, Place, hint_of
+from simulator.carla.world_client import CarlaWorld, Place
 from simulator.embedded import EmbeddedWorld, OtherCar, Start
 from simulator.roads.export import opendrive_of
 from simulator.roads.layout import LaneLayout
-from simulator.roads.road import LEAD_IN_M
 from simulator.roads.segments import Arc, Clothoid, Line, Segment, build_road
 from simulator.scene import Scene
 from simulator.surface.layer import SurfaceLayer
@@ -189,18 +186,3 @@ def test_a_car_of_carlas_is_calibrated_and_kept_on_the_road(port: int, scene: Sc
     # another wheelbase and another actuator, but the same angles and accelerations
     assert _apart_m(embedded, served) < 1.0
     assert float(served[-1].state.speed_mps) == pytest.approx(float(embedded[-1].state.speed_mps), abs=0.3)
-
-
-def test_the_corridor_is_found_again_in_its_map(scene: Scene) -> None:
-    from simulator.carla.scenery import declare
-
-    hint = hint_of(scene)
-    assert hint is not None
-
-    found = hint_in(declare(scene.road.opendrive or "", hint))
-
-    assert hint.s_m == pytest.approx(LEAD_IN_M, abs=1e-3)
-    assert found is not None
-    assert (found.road, found.lane, found.seed) == (hint.road, hint.lane, 5)
-    assert found.surface == vars(scene.surface)
-    assert np.isfinite(found.length_m)
