@@ -19,10 +19,12 @@ class TwinLiteNetOptions(Options):
 
     Attributes:
         weights: path of its authors' ``best.pth``.
+        input_height: of the frames that it is shown, 640 or (192) 320 pixels wide: four times as fast, half as far.
     """
 
     type: Literal["twinlitenet"]
     weights: FilePath
+    input_height: Literal[192, 360] = 360
 
     def fingerprint(self) -> str:
         """Hash of the weights."""

@@ -12,5 +12,6 @@ from simulator.vehicle import VehicleParameters
 def twinlitenet(options: TwinLiteNetOptions, vehicle: VehicleParameters, latency_s: float) -> LaneFollower:
     """TwinLiteNet, followed down the middle of its lane."""
     weights = given_file("weights", options.weights, "TwinLiteNet's published best.pth")
-    network = TwinLiteNet.load(weights).requires_grad_(False)
+    size = {192: (192, 320), 360: (360, 640)}[options.input_height]
+    network = TwinLiteNet.load(weights, size).requires_grad_(False)
     return LaneFollower(network, Pilot(vehicle, latency_s))

@@ -38,6 +38,22 @@ def test_output_has_the_size_of_the_input() -> None:
     assert drivable.shape == lane.shape == (2, 2, 40, 64)
 
 
+def test_frames_of_any_size_are_brought_to_the_input_size() -> None:
+    shown = []
+
+    class Watched(TwinLiteNet):
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            shown.append(tuple(x.shape))
+            return super().forward(x)
+
+    frames = torch.randint(0, 256, (1, 50, 90, 3), dtype=torch.uint8)
+    for network, size in ((Watched((40, 64)), (40, 64)), (Watched(), (360, 640))):
+        with torch.no_grad():
+            drivable, lane = network.eval().probabilities(frames)
+        assert shown.pop() == (1, 3, *size)
+        assert drivable.shape == lane.shape == (1, 50, 90)
+
+
 def test_uniform_attention_averages_over_places() -> None:
     attention = PositionAttention(8)
     with torch.no_grad():
