@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from math import inf
 
 from scenarios.courses import course_of, road_of
 from scenarios.patches import check_attack
 from scenarios.schema import Scenario, WeatherSpec
+from simulator.camera import CAMERAS, Camera
 from simulator.embedded import OtherCar, Start
 from simulator.scene import Scene
 from simulator.surface.style import SurfaceStyle
@@ -51,6 +53,15 @@ def start_of(scenario: Scenario) -> Start:
             -inf if barriers.right_m is None else barriers.right_m,
         ),
     )
+
+
+def cameras_of(scenario: Scenario, names: Iterable[str]) -> tuple[Camera, ...]:
+    """The cameras of these names, as they are on the car."""
+    spec = scenario.camera
+    mount = {"y_m": spec.left_m, "z_m": spec.height_m}
+    angles = {"roll_rad": spec.roll_rad, "pitch_rad": spec.pitch_rad, "yaw_rad": spec.yaw_rad}
+    mounted = [CAMERAS[name].with_mount(**mount, **angles) for name in names]
+    return tuple(replace(camera, exposure=spec.exposure) for camera in mounted)
 
 
 def vehicle_of(scenario: Scenario) -> VehicleParameters:

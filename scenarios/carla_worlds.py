@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from scenarios.builtin_carla import CarlaOptions
 from scenarios.factories import Setting
-from simulator.camera import CAMERAS
 from simulator.carla.world_client import CarlaWorld, Place
 
 
 def carla_world(options: CarlaOptions, setting: Setting) -> CarlaWorld:
     """One scenario on a CARLA server."""
     place = Place(options.host, options.port, options.timeout_s, options.town, options.patch, options.car)
-    cameras = [CAMERAS[name] for name in setting.cameras]
     return CarlaWorld(
         place,
         setting.scenes[0],
         setting.starts[0],
         setting.vehicle,
-        cameras,
+        setting.cameras,
         options.latency_s,
         setting.layers,
     )

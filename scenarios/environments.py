@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lkas.perception import Assistant, Perception
-from scenarios.build import scene_of, start_of, vehicle_of
+from scenarios.build import cameras_of, scene_of, start_of, vehicle_of
 from scenarios.factories import Setting
 from scenarios.files import load, locate
 from scenarios.patches import appearance
@@ -76,18 +76,20 @@ def make_vector_env(
     numbered = [s.with_seed(s.seed + i) for i, s in enumerate(chosen)]
     first = numbered[0]
     for other in numbered[1:]:
-        if (other.world, other.attack, other.ego.vehicle, other.ego.plant, other.duration_s) != (
-            first.world,
-            first.attack,
-            first.ego.vehicle,
-            first.ego.plant,
-            first.duration_s,
-        ):
+        if _shared(other) != _shared(first):
             raise InvalidInput(
-                f"scenario: {other.name} and {first.name} differ in world, attack, car or duration_s, and cannot be "
-                "stepped as one batch"
+                f"scenario: {other.name} and {first.name} differ in world, camera, attack, car or duration_s, and "
+                "cannot be stepped as one batch"
             )
     return LaneKeepingVectorEnv(**_parts(numbered, render_mode))
+
+
+def _shared(scenario: Scenario) -> tuple[object, ...]:
+    """What scenarios that are stepped as one batch agree in."""
+    ego = scenario.ego
+    return (
+        scenario.world, scenario.camera, scenario.attack, ego.vehicle, ego.plant, scenario.duration_s,
+    )  # fmt: skip
 
 
 def _load(scenario: str | Path) -> Scenario:
@@ -132,7 +134,8 @@ def _parts(scenarios: Sequence[Scenario], render_mode: str | None) -> dict[str, 
         spectator = Spectator(CAMERAS[SHOWN_CAMERA], roads, AssistantsEyes(assistant))
     vehicle = vehicle_of(first)
     starts = [start_of(scenario) for scenario in scenarios]
-    setting = Setting(scenes, starts, vehicle, tuple(cameras), _lay(scenarios, scenes), first.ego.plant)
+    seen = cameras_of(first, cameras)
+    setting = Setting(scenes, starts, vehicle, seen, _lay(scenarios, scenes), first.ego.plant)
     world = plugin("worlds", first.world.type).load()(first.world, setting)
     task = LaneKeepingTask(vehicle, first.duration_s)
     return {"world": world, "task": task, "render_mode": render_mode, "spectator": spectator}

@@ -23,7 +23,7 @@ from scenarios.builtin_defenses import (
     MedianBlurOptions,
 )
 from scenarios.schema import TinyPhysicsSpec
-from simulator.camera import CAMERAS
+from simulator.camera import Camera
 from simulator.embedded import EmbeddedWorld, Start
 from simulator.scene import Scene
 from simulator.surface.layer import SurfaceLayer
@@ -39,7 +39,7 @@ class Setting:
         scenes: one a scenario.
         starts: one a scenario.
         vehicle: the same for all.
-        cameras: names of the cameras that somebody looks through.
+        cameras: that somebody looks through, as they are mounted.
         layers: what attacks have put on the roads.
         plant: what moves the cars in place of a bicycle model, if anything does.
     """
@@ -47,7 +47,7 @@ class Setting:
     scenes: Sequence[Scene]
     starts: Sequence[Start]
     vehicle: VehicleParameters
-    cameras: Sequence[str]
+    cameras: Sequence[Camera]
     layers: Sequence[SurfaceLayer] = ()
     plant: TinyPhysicsSpec | None = None
 
@@ -61,12 +61,11 @@ class Setting:
 
 def embedded(options: EmbeddedOptions, setting: Setting) -> EmbeddedWorld:
     """The embedded world."""
-    cameras = [CAMERAS[name] for name in setting.cameras]
     return EmbeddedWorld(
         setting.scenes,
         setting.starts,
         setting.moving(options.latency_s),
-        cameras,
+        setting.cameras,
         layers=setting.layers,
     )
 

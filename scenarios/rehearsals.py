@@ -12,7 +12,7 @@ from attacks.perturbation import AttackResult, RoadPatch
 from attacks.rehearsal import Rehearsal
 from attacks.target import RoadTarget, unwatched
 from lkas.perception import Assistant
-from scenarios.build import fingerprints, start_of, vehicle_of
+from scenarios.build import cameras_of, fingerprints, start_of, vehicle_of
 from scenarios.builtin_attacks import PatchOptions
 from scenarios.factories import Setting
 from scenarios.patches import target_of, time_zero_frame
@@ -35,7 +35,8 @@ def rehearsal_of(
         InvalidInput: the scenario's world has no gradients.
     """
     vehicle, spec = vehicle_of(scenario), scenario.world
-    setting = Setting([scene], [start_of(scenario)], vehicle, assistant().cameras)
+    cameras = cameras_of(scenario, assistant().cameras)
+    setting = Setting([scene], [start_of(scenario)], vehicle, cameras)
     world: Any = plugin("worlds", spec.type).load()(spec, setting)
     if not all(hasattr(world, name) for name in ("start", "observe", "advance", "differentiable")):
         raise InvalidInput(

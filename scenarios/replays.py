@@ -14,7 +14,7 @@ from scenarios.builtin_replay import (
 from scenarios.courses import Course
 from scenarios.factories import Setting
 from scenarios.schema import EgoSpec
-from simulator.camera import CAMERAS, Camera, Mount
+from simulator.camera import Camera, Mount
 from simulator.logs.comma import read_segment
 from simulator.logs.drive import RecordedDrive
 from simulator.logs.footage import Footage
@@ -34,7 +34,7 @@ def replay(options: ReplayOptions, setting: Setting) -> ReplayWorld:
     drive = _drive(options, start.speed_mps)
     return ReplayWorld(
         drive,
-        [CAMERAS[name] for name in setting.cameras],
+        setting.cameras,
         vehicle=setting.moving(options.latency_s),
         lane_m=_lane_m(options),
         layers=setting.layers,

@@ -21,7 +21,7 @@ import torch
 
 from attacks.target import unwatched
 from lkas.perception import Assistant
-from scenarios.build import check_buildable, fingerprints, scene_of, start_of, vehicle_of
+from scenarios.build import cameras_of, check_buildable, fingerprints, scene_of, start_of, vehicle_of
 from scenarios.channels import road_channels
 from scenarios.cores import threads
 from scenarios.factories import Setting
@@ -157,7 +157,7 @@ def batches(scenarios: Sequence[Scenario]) -> list[list[int]]:
     groups: dict[str, list[int]] = {}
     for index, scenario in enumerate(scenarios):
         alike = scenario.model_dump(
-            mode="json", include={"duration_s", "world", "assistant", "attack", "defenses", "record"}
+            mode="json", include={"duration_s", "world", "camera", "assistant", "attack", "defenses", "record"}
         )
         plant = scenario.ego.plant and scenario.ego.plant.model_dump(mode="json")
         groups.setdefault(content_hash([alike, scenario.ego.vehicle, plant]), []).append(index)
@@ -192,7 +192,8 @@ def run_batch(
     patches = appearance(scenarios, attacks)
     starts = [start_of(scenario) for scenario in scenarios]
     layers = patches.at(0) if patches else []
-    setting = Setting(scenes, starts, vehicle_of(first), tuple(cameras), layers, first.ego.plant)
+    seen = cameras_of(first, cameras)
+    setting = Setting(scenes, starts, vehicle_of(first), seen, layers, first.ego.plant)
     world: World = plugin("worlds", first.world.type).load()(first.world, setting)
     built = time.perf_counter()
     try:

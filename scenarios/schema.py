@@ -134,6 +134,29 @@ class BarriersSpec(Strict):
     right_m: Annotated[float, Field(ge=-100.0, le=-1.0)] | None = None
 
 
+class CameraSpec(Strict):
+    """How the car's camera is really mounted and exposed.
+
+    Assistants know nothing of it: they go on as if the camera were level, straight ahead and 1.22 m above the road,
+    as their calibration has it. What differs from that is what the calibration is wrong about.
+
+    Attributes:
+        height_m: above the road.
+        left_m: of the car's middle line.
+        roll_rad: positive leans right.
+        pitch_rad: positive looks down.
+        yaw_rad: positive looks left.
+        exposure: factor on the brightness of the pictures.
+    """
+
+    height_m: Annotated[float, Field(ge=0.2, le=5.0)] = 1.22
+    left_m: Annotated[float, Field(ge=-2.0, le=2.0)] = 0.0
+    roll_rad: Annotated[float, Field(ge=-0.5, le=0.5)] = 0.0
+    pitch_rad: Annotated[float, Field(ge=-0.5, le=0.5)] = 0.0
+    yaw_rad: Annotated[float, Field(ge=-0.5, le=0.5)] = 0.0
+    exposure: Annotated[float, Field(ge=0.1, le=10.0)] = 1.0
+
+
 class RecordSpec(Strict):
     """What the recording holds beside states, truth and predictions."""
 
@@ -160,8 +183,8 @@ class Criterion(Strict):
         return self
 
 
-PLACE = ("road", "surface", "weather", "cars", "barriers")
-"""Fields of a place that is made up; a world that shows a recorded one leaves no room for them."""
+PLACE = ("road", "surface", "weather", "cars", "barriers", "camera")
+"""Fields of a place that is made up and seen anew; a world that shows a recorded one leaves no room for them."""
 
 
 class Scenario(Strict):
@@ -180,6 +203,7 @@ class Scenario(Strict):
     ego: EgoSpec = EgoSpec()
     cars: Annotated[tuple[CarSpec, ...], Field(strict=False, max_length=16)] = ()
     barriers: BarriersSpec = BarriersSpec()
+    camera: CameraSpec = CameraSpec()
     assistant: Annotated[Options, Slot("assistants")] = Field(default="lane_keeping", validate_default=True)
     attack: Annotated[Options, Slot("attacks")] | None = None
     defenses: Annotated[

@@ -47,6 +47,7 @@ class Camera:
         cx: principal point [px].
         cy: principal point [px].
         mount: where it sits.
+        exposure: factor on the brightness of its pictures.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Camera:
     cx: float
     cy: float
     mount: Mount = Mount()
+    exposure: float = 1.0
 
     @classmethod
     def from_fov(cls, name: str, width: int, height: int, fov_deg: float, mount: Mount = Mount()) -> Camera:

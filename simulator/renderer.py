@@ -101,7 +101,7 @@ class Renderer:
             boxes: cars and other things that stand there.
             mounts: how the cameras are mounted; the camera's own mount where None. Carries gradients.
             world: ``(N,)`` which scene each view is of; view ``i`` is of scene ``i`` where None.
-            exposure: ``(N,)`` factor on the brightness of the picture; 1 where None.
+            exposure: ``(N,)`` factor on the brightness of the picture; the camera's own where None.
 
         Returns:
             ``(N, 3, H, W)`` in [0, 1], RGB.
@@ -138,6 +138,8 @@ class Renderer:
             )
         if exposure is not None:
             picture = picture * exposure.to(self.dtype)[:, None, None, None]
+        elif self.camera.exposure != 1:
+            picture = picture * self.camera.exposure
         return self._lens(picture, index, frame_index)
 
     def photograph(

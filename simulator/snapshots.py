@@ -67,14 +67,14 @@ class Snapshots:
     """Takes pictures of scenes with one camera.
 
     Args:
-        camera: for the size of the picture.
+        camera: for the size of the picture and its exposure.
         rays: of the camera where it is mounted as usual.
         sights: of every scene.
         lens: of the camera.
     """
 
     def __init__(self, camera: Camera, rays: RayCast, sights: Sequence[Sight], lens: Lens) -> None:
-        self._shape = camera.height, camera.width, 3
+        self._shape, self._exposure = (camera.height, camera.width, 3), camera.exposure
         self._sights, self._lens = sights, lens
         self._first = rays.first_ground
         self._sky = PanoramaMaps.of(rays.azimuth_rad[0], rays.elevation_rad[0])
@@ -110,6 +110,8 @@ class Snapshots:
                 with torch.no_grad():
                     planes = torch.from_numpy(picture).permute(2, 0, 1)[None]
                     picture = draw(i, planes)[0].permute(1, 2, 0).numpy()
+            if self._exposure != 1:
+                picture *= np.float32(self._exposure)
             self._lens.develop(picture, scene, frame, pictures[i])
 
         if len(pictures) == 1 or torch.get_num_threads() == 1:

@@ -90,6 +90,11 @@ class CarlaWorld:
                 f"vehicle.model {vehicle.model!r} does not exist on CARLA servers; give a kinematic one, or drive "
                 "in the embedded world"
             )
+        if any(camera.exposure != 1 for camera in cameras):
+            raise InvalidInput(
+                "camera.exposure: pictures of CARLA servers are not exposed by us; leave this out, or drive in the "
+                "embedded world"
+            )
         if scene.road.opendrive is None:
             raise InvalidInput(
                 f"road {scene.road.name!r} has no OpenDRIVE that could be sent to a CARLA server"

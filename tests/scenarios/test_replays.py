@@ -125,6 +125,7 @@ def test_a_resolved_scenario_can_be_run_again(file: Path, data_folder: Path, tmp
             "road: world 'replay' shows a recorded",
         ),
         ("weather=WetNoon", "weather: world 'replay' shows a recorded place"),
+        ("camera={height_m: 1.3}", "camera: world 'replay' shows a recorded place"),
         ("cars=[{gap_m: 9, speed_mps: 3}]", "cars: world 'replay' shows a recorded place"),
         ("world.source.path=drive/none.png", "drive.yaml:7: world.source.path: there is no 'drive/none.png'"),
         ("ego={offset_m: 0.1}", "ego.speed_mps: this field is missing"),

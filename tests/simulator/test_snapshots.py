@@ -65,6 +65,13 @@ def test_bytes_are_those_of_the_differentiable_picture(
     assert worst(views, layers=[layer], boxes=boxes) <= 1
 
 
+def test_bytes_are_exposed_likewise() -> None:
+    scene = Scene(build_road("line", [Line(50.0)], LaneLayout.two_way()))
+    renderer = Renderer([scene], dataclasses.replace(SMALL, exposure=1.4), stretch=(-10.0, 60.0))
+    zero = torch.zeros(1, dtype=torch.float64)
+    assert worst((renderer, VehicleState.at(zero, zero, zero, zero + 20.0), zero)) <= 1
+
+
 @pytest.mark.parametrize("turns", [-2, 1])
 def test_the_panorama_closes_in_every_direction(
     views: tuple[Renderer, VehicleState, torch.Tensor], turns: int
