@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from simulator.renderer import Renderer
 from simulator.roads.layout import LaneLayout
 from simulator.roads.segments import Clothoid, Line, build_road
 from simulator.scene import Scene
+from simulator.weather import PRESETS
 from simulator.world import CAMERA_PERIOD_S, InvalidInput
 
 WARM_UP_STEPS = 10
@@ -86,22 +88,32 @@ def network() -> DriverNet:
         return DriverNet().requires_grad_(False).eval()
 
 
+def places(count: int, length_m: float) -> list[Scene]:
+    """So many places to drive, each with a bend, a weather and a look of its own; the first one at a clear noon."""
+    sharpest = 0.002
+    weathers = list(PRESETS.values())
+    scenes = []
+    for index in range(count):
+        bend = sharpest * math.cos(math.pi * index / count)
+        road = build_road(f"bench {index}", [Line(50.0), Clothoid(length_m, 0.0, bend)], LaneLayout.one_way())
+        scenes.append(Scene(road, weather=weathers[index % len(weathers)], seed=index))
+    return scenes
+
+
 def closed_loop(worlds: int, thread_count: int, steps: int, repetitions: int = 3) -> Speed:
     """Drive and measure; the median of some repetitions.
 
     Args:
-        worlds: stepped together.
+        worlds: stepped together, each in another place.
         thread_count: that torch may use.
         steps: camera frames that are measured, after a warm-up.
         repetitions: how often.
     """
-    road = build_road("bench", [Line(100.0), Clothoid(1900.0, 0.0, 0.002)], LaneLayout.one_way())
     length_m = SPEED_MPS * CAMERA_PERIOD_S * (steps + WARM_UP_STEPS)
-    room_m = max(road.length_m - length_m, 1.0)
-    starts = [Start(s_m=room_m * index / worlds, speed_mps=SPEED_MPS) for index in range(worlds)]
     with torch.no_grad(), threads(thread_count):
         # the network drives without the true path, so nobody needs it
-        world = EmbeddedWorld([Scene(road)] * worlds, starts, cameras=[CAMERAS["model"]], ahead=False)
+        scenes, start = places(worlds, length_m), Start(speed_mps=SPEED_MPS)
+        world = EmbeddedWorld(scenes, start, cameras=[CAMERAS["model"]], ahead=False)
         assistant = DriverAssistant(network())
         measured = [_measure(world, assistant, steps) for _ in range(repetitions)]
         world.close()
