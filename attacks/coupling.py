@@ -14,7 +14,7 @@ In both, the recurrent memory is unrolled over all frames, each frame after the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -58,18 +58,25 @@ def roll(
     coupling: Coupling = "fixed_point",
     truncation_frames: int = 10,
 ) -> Rollout:
-    """Drive on from time zero.
+    """Drive up to time zero, where the patch is in sight before, and on from there.
+
+    What is seen of the patch on the way to time zero counts as it is, without gradients.
 
     Args:
         rehearsal: the victim.
         warm: where it begins.
         layers: what lies on the road.
-        frames: how many camera periods.
+        frames: how many camera periods from time zero on.
         coupling: which gradients are kept.
         truncation_frames: of ``unrolled``: after so many frames poses are cut from the graph.
     """
     world, vehicle = rehearsal.world, rehearsal.vehicle
     assistant, state = branch(warm.assistant), warm.state
+    still = [replace(layer, add=layer.add.detach()) for layer in layers]
+    with torch.no_grad():
+        for _ in range(rehearsal.approach_steps):
+            seen = with_set_speed(world.observe(state, still), warm.set_speed_mps)
+            state = world.advance(state, assistant(seen).command)
     reach = torch.full((1,), float(STEPS_PER_FRAME), dtype=torch.float64)
     rows: list[tuple[Tensor, ...]] = []
     offsets, d_polys = [], []

@@ -77,7 +77,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Warm:
-    """N cars at time zero, with memories of what they saw on the way.
+    """N cars before a patch, with memories of what they saw on the way.
 
     Attributes:
         state: of the worlds.
@@ -104,6 +104,7 @@ class Rehearsal:
         assistant: makes the victim.
         vehicle: the car.
         warm_up_steps: camera periods before time zero.
+        approach_steps: how many of them the patch lies on the road already.
     """
 
     world: RehearsedWorld
@@ -111,9 +112,10 @@ class Rehearsal:
     assistant: Callable[[], Assistant]
     vehicle: VehicleParameters
     warm_up_steps: int
+    approach_steps: int = 0
 
     def warm(self, seed: int, drawn: dict[str, Tensor] | None = None) -> Warm:
-        """Drive up to time zero on the clean road.
+        """Drive on the clean road, up to time zero or to where the patch comes into sight.
 
         Args:
             seed: of the sensor's noise.
@@ -132,7 +134,7 @@ class Rehearsal:
         assistant = self.assistant()
         assistant.reset(size)
         with torch.no_grad():
-            for _ in range(self.warm_up_steps):
+            for _ in range(self.warm_up_steps - self.approach_steps):
                 seen = with_set_speed(self.world.observe(state, ()), speed)
                 state = self.world.advance(state, assistant(seen).command)
         return Warm(state, assistant, speed, drawn["along_m"], drawn["across_m"])

@@ -137,6 +137,9 @@ class RoadPatchThreat:
 
         Returns:
             The largest darkening (negative) and brightening, ``(rows, columns) float32`` each.
+
+        Raises:
+            InvalidInput: nothing may change, because the road is as bright as the ceiling or all of it is marked.
         """
         free = torch.from_numpy(self.allowed(target))
         low, high = torch.full_like(free, -self.darker), torch.full_like(free, self.brighter)
@@ -146,7 +149,13 @@ class RoadPatchThreat:
             if ceiling is None:
                 ceiling = USUAL_PAINT if target.scene is None else target.scene.surface.mark_brightness
             low, high = torch.maximum(low, -road), torch.minimum(high, (ceiling - road).clamp_min(0.0))
-        return low * free, high * free
+        low, high = low * free, high * free
+        if not (low.any() or high.any()):
+            raise InvalidInput(
+                "attack.ceiling, attack.budget: the road below the patch is at least as bright as that, or all of it "
+                "is lane marks, so nothing may change; allow more, or choose another place"
+            )
+        return low, high
 
     def brightness_below(self, target: RoadTarget) -> Tensor:
         """Mean of the three colours of the clean road in every cell, ``(rows, columns) float32``."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -35,6 +37,23 @@ def test_a_patch_on_the_left_draws_the_victim_to_the_left(rehearsal: Rehearsal, 
     assert dirty.offset_m.shape == (12, 1)
     assert float(dirty.offset_m[-1] - clean.offset_m[-1]) > 0.01
     assert bool((dirty.left_per_m > dirty.right_per_m).all())
+
+
+def test_on_the_approach_the_patch_is_seen_and_has_no_gradient(rehearsal: Rehearsal, warm: Warm) -> None:
+    """Five of the ten frames before time zero with the patch in sight: the victim comes there moved."""
+    near = replace(rehearsal, approach_steps=5)
+    before = near.warm(0)
+    assert before.assistant.seen == 5
+    patch = cells()
+    with torch.no_grad():
+        clean = roll(near, before, (), 2)
+        torch.testing.assert_close(clean.offset_m, roll(rehearsal, warm, (), 2).offset_m)
+    dirty = roll(near, before, [layer_of(patch)], 2)
+    moved = dirty.offset_m - clean.offset_m
+    assert float(moved[0]) > 1e-4
+    assert not dirty.offset_m[0].requires_grad
+    (gradient,) = torch.autograd.grad(dirty.desired_per_m.sum(), patch)
+    assert float(gradient.abs().max()) > 0
 
 
 def test_it_can_be_repeated(rehearsal: Rehearsal, warm: Warm) -> None:
