@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,4 +73,5 @@ def saved_patch(options: SavedPatchOptions) -> tuple[SavedPatch, RoadPatchThreat
     threat = RoadPatchThreat(
         length_m=patch.length_m, width_m=patch.width_m, ahead_m=options.ahead_m, lateral_m=lateral_m
     )
-    return SavedPatch(patch, patch.s_m + options.along_m, lateral_m), threat
+    worn = replace(patch, cells=(1.0 - options.wear) * patch.cells)
+    return SavedPatch(worn, patch.s_m + options.along_m, lateral_m), threat

@@ -7,13 +7,17 @@ same time on the same road without the patch.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from attacks.floor import fastest_deviation_s
 from attacks.perturbation import Stealth
-from scenarios.metrics import CAR_WIDTH_M, metric
+from scenarios.metrics import CAR_WIDTH_M, MetricValue, metric
+from scenarios.psld import psld_m
+from scenarios.sight import DISTANCES_M as SEEN_FROM_M
 from simulator.recording import Recording
 from simulator.vehicle import preset
 
@@ -94,6 +98,41 @@ def e2e_ld(recording: Recording) -> float:
     return (
         float(np.max(np.abs(recording["truth/offset_m"][: len(since)][counts]))) if counts.any() else math.nan
     )
+
+
+@metric(
+    "m", *OFFSETS, "decision/desired_curvature_per_m", "truth/curvature_per_m", "state/speed_mps", meta=ZERO
+)
+def psld(recording: Recording) -> float:
+    """Mean over the first 20 frames of how far each alone would move a car (Sato and Chen, CVPR 2022)."""
+    _, counts = _since_zero(recording, E2E_S)
+    desired = recording["decision/desired_curvature_per_m"]
+    counts = counts[: len(desired)]
+    if not counts.any():
+        return math.nan
+    beyond = desired[counts] - recording["truth/curvature_per_m"][: len(counts)][counts]
+    speed = recording["state/speed_mps"][: len(counts)][counts]
+    return float(psld_m(*(torch.from_numpy(column.astype(np.float64)) for column in (beyond, speed))).mean())
+
+
+@metric("m", "benign/offset_m")
+def benign_offset_p99(recording: Recording) -> float:
+    """Distance from the lane's centre that the benign run exceeds during one percent of the time."""
+    return float(np.percentile(np.abs(recording["benign/offset_m"].astype(np.float64)), 99))
+
+
+def _similarity(distance_m: float) -> Callable[[Recording], MetricValue]:
+    place = SEEN_FROM_M.index(distance_m)
+
+    @metric("1", "patch/similarity")
+    def similarity(recording: Recording) -> float:
+        """Structural similarity of what is seen with and without the patch from so far before it."""
+        return float(recording["patch/similarity"][place])
+
+    return similarity
+
+
+patch_ssim_30m, patch_ssim_15m, patch_ssim_7m = map(_similarity, SEEN_FROM_M)
 
 
 @metric("1", "patch/brightness")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from scenarios.registry import Options, Plugin
+from scenarios.registry import Options, Plugin, Slot
 from scenarios.store import content_hash, file_hash
 from simulator.world import InvalidInput
 
@@ -88,10 +88,18 @@ class DirectedPatchOptions(RoadPatchOptions):
     Attributes:
         budget: up to the brightness of the lane paint, unless said otherwise.
         direction: where the car shall go.
+        adaptive: rehearse behind the scenario's defenses; else the attacker does not know of them.
+        victim: the assistant that the attacker rehearses with, without defenses; the scenario's own where not given.
     """
 
     budget: Literal["custom", "published", "paint"] = "paint"
     direction: Literal["left", "right"] = "left"
+    adaptive: bool = True
+    victim: Annotated[Options, Slot("assistants")] | None = None
+
+    def fingerprint(self) -> str:
+        """That of the victim."""
+        return "" if self.victim is None else self.victim.fingerprint()
 
 
 class DirtyRoadOptions(DirectedPatchOptions):
@@ -176,12 +184,14 @@ class SavedPatchOptions(PatchOptions):
         path: folder that holds its picture and placement.
         along_m: laid so much further along the road than it was made for.
         across_m: and so much to the left.
+        wear: share of its contrast that is gone.
     """
 
     type: Literal["saved_patch"]
     path: Annotated[str, Field(min_length=1, max_length=4096)]
     along_m: Annotated[float, Field(ge=-100.0, le=100.0)] = 0.0
     across_m: Annotated[float, Field(ge=-20.0, le=20.0)] = 0.0
+    wear: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
 
     def fingerprint(self) -> str:
         """Hash of both files.

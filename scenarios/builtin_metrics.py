@@ -45,6 +45,15 @@ DEVIATION_FROM_BENIGN = _of_attack(
     "deviation_from_benign", "Largest distance from the benign run within 2.5 s of time zero [m]"
 )
 E2E_LD = _of_attack("e2e_ld", "Largest distance from the lane's centre within 1 s of time zero [m]")
+PSLD = _of_attack(
+    "psld", "How far single frames within 1 s of time zero would move the car, meant over them [m]"
+)
+BENIGN_OFFSET_P99 = _of_attack(
+    "benign_offset_p99", "Distance from the lane's centre exceeded 1 % of the benign run's time [m]"
+)
+PATCH_SSIM_30M = _of_attack("patch_ssim_30m", "Similarity with the clean road as seen 30 m before the patch")
+PATCH_SSIM_15M = _of_attack("patch_ssim_15m", "Similarity with the clean road as seen 15 m before the patch")
+PATCH_SSIM_7M = _of_attack("patch_ssim_7m", "Similarity with the clean road as seen 7 m before the patch")
 PATCH_L1 = _of_attack("patch_l1", "Mean change of brightness of the patch")
 PATCH_L2 = _of_attack("patch_l2", "Root mean square change of brightness of the patch")
 PATCH_LINF = _of_attack("patch_linf", "Largest change of brightness of the patch")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +111,7 @@ def _lay(scenarios: Sequence[Scenario], scenes: Sequence[Scene]) -> list[Surface
                 "learner drives; lay its patch with attack: {type: saved_patch, path: ...}, or set attack: null"
             )
     results = [
-        run_attack(scenario, scene, partial(make_assistant, [scenario]))
+        run_attack(scenario, scene, lambda rehearsed: make_assistant([rehearsed]))
         for scenario, scene in zip(scenarios, scenes, strict=True)
     ]
     patches = appearance(scenarios, results)

@@ -16,14 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lkas.perception import LEFT_NEAR, RIGHT_NEAR
+from lkas.safety import departure_warned
 from simulator.recording import Recording
 
 CAR_WIDTH_M = 2.13
 """Width of the car whose wheels must stay in the lane, as in the published thresholds of lane departure."""
-
-WARNING_DISTANCE_M = 1.08
-"""A perceived lane line nearer than this to the car's centre line makes openpilot warn (`lane_departure_warning`)."""
 
 
 @dataclass(frozen=True)
@@ -214,10 +211,8 @@ def collision(recording: Recording) -> float:
 @metric("s", "perception/lane_y_m", "perception/lane_prob")
 def time_to_lane_departure_warning(recording: Recording) -> float:
     """When the driver would be warned: a lane line seen with a probability over 0.5 is nearer than 1.08 m."""
-    lines = recording["perception/lane_y_m"][:, [LEFT_NEAR, RIGHT_NEAR], 0]
-    seen = recording["perception/lane_prob"][:, [LEFT_NEAR, RIGHT_NEAR]] > 0.5
-    close = (lines * np.array([1.0, -1.0])) < WARNING_DISTANCE_M
-    return _first_s(recording, "perception/lane_y_m", (seen & close).any(axis=1))
+    warned = departure_warned(recording["perception/lane_y_m"], recording["perception/lane_prob"])
+    return _first_s(recording, "perception/lane_y_m", warned)
 
 
 @metric("m", "state/x_m", "state/y_m")

@@ -32,8 +32,17 @@ def target_of(options: PatchOptions, scenario: Scenario, road: Road) -> RoadTarg
 
 def time_zero_frame(options: PatchOptions, scenario: Scenario, start_m: float) -> int:
     """The first frame in which the camera's foot is within ``ahead_m`` of the patch, if nothing disturbs the car."""
+    return frame_before(scenario, start_m, options.ahead_m)
+
+
+def frame_before(scenario: Scenario, start_m: float, distance_m: float) -> int:
+    """The first frame in which the camera's foot is so near to a patch, if nothing disturbs the car.
+
+    Raises:
+        InvalidInput: it does not come so near.
+    """
     for frame in range(scenario.steps):
-        if CAMERA_FOOT_M + driven_m(scenario, frame * CAMERA_PERIOD_S) >= start_m - options.ahead_m - 1e-6:
+        if CAMERA_FOOT_M + driven_m(scenario, frame * CAMERA_PERIOD_S) >= start_m - distance_m - 1e-6:
             return frame
     raise InvalidInput(
         f"duration_s: the car does not come near the patch at {start_m:.1f} m within {scenario.duration_s:g} s"
@@ -54,6 +63,11 @@ def check_attack(scenario: Scenario, road: Road) -> None:
     _, threat = plugin("attacks", options.type).load()(options)
     target = target_of(options, scenario, road)
     threat.check(target)
+    if target.start_m < CAMERA_FOOT_M:
+        raise InvalidInput(
+            f"attack: the patch begins {target.start_m:g} m along the road, behind the car, whose camera looks from "
+            f"{CAMERA_FOOT_M:g} m; lay it further ahead"
+        )
     time_zero_frame(options, scenario, target.start_m)
     if scenario.recorded and isinstance(options, RoadPatchOptions) and options.road_brightness is None:
         raise InvalidInput("attack.road_brightness: nothing says how bright a recorded road is; give 0 to 1")

@@ -9,6 +9,7 @@ millimetres, not to the byte.)
 from __future__ import annotations
 
 import functools
+import math
 import operator
 import sys
 import time
@@ -20,7 +21,10 @@ from typing import Any
 import torch
 
 from attacks.target import unwatched
+from lkas.ground_truth import GroundTruthAssistant
 from lkas.perception import Assistant
+from lkas.pilot import Pilot
+from lkas.safety import EmergencyBraking, WatchedAssistant
 from scenarios.build import cameras_of, check_buildable, fingerprints, scene_of, start_of, vehicle_of
 from scenarios.channels import road_channels
 from scenarios.cores import threads
@@ -32,6 +36,7 @@ from scenarios.patches import LaidPatches, appearance, patch_channels
 from scenarios.registry import plugin, plugins
 from scenarios.rehearsals import run_attack
 from scenarios.schema import Criterion, RecordSpec, Scenario
+from scenarios.sight import patch_similarity
 from scenarios.store import Store, content_hash, environment, file_hash, write_json
 from simulator.recording import Channel, Recording
 from simulator.roads.road import Road
@@ -157,7 +162,8 @@ def batches(scenarios: Sequence[Scenario]) -> list[list[int]]:
     groups: dict[str, list[int]] = {}
     for index, scenario in enumerate(scenarios):
         alike = scenario.model_dump(
-            mode="json", include={"duration_s", "world", "camera", "assistant", "attack", "defenses", "record"}
+            mode="json",
+            include={"duration_s", "world", "camera", "assistant", "attack", "defenses", "safety", "record"},
         )
         plant = scenario.ego.plant and scenario.ego.plant.model_dump(mode="json")
         groups.setdefault(content_hash([alike, scenario.ego.vehicle, plant]), []).append(index)
@@ -185,7 +191,7 @@ def run_batch(
         check_buildable(scenario, scenario.name)
     scenes = [scene_of(scenario) for scenario in scenarios]
     attacks = [
-        run_attack(scenario, scene, functools.partial(make_assistant, [scenario]), attacking, store)
+        run_attack(scenario, scene, lambda rehearsed: make_assistant([rehearsed]), attacking, store)
         for scenario, scene in zip(scenarios, scenes, strict=True)
     ]
     attacked = time.perf_counter()
@@ -201,8 +207,9 @@ def run_batch(
         count = 1 if len(scenarios) == 1 else torch.get_num_threads()
         with torch.no_grad(), threads(count):
             benign = drive_benign(world, assistant, scenarios) if patches else None
+            similarity = patch_similarity(world, patches.patches) if patches else None
             show = patches_of(world, patches) if patches else unwatched
-            drive = drive_worlds(world, assistant, scenarios, progress, show)
+            drive = drive_worlds(world, watched(assistant, scenarios, patches), scenarios, progress, show)
     finally:
         world.close()
     driven = time.perf_counter()
@@ -213,6 +220,7 @@ def run_batch(
                 **road_channels(scene.road),
                 **patch_channels(attack),
                 **({"benign/offset_m": benign[index]} if benign else {}),
+                **({"patch/similarity": similarity[index]} if similarity else {}),
             },
             {
                 **facts(scenario, scene.road),
@@ -289,6 +297,22 @@ def patches_of(world: World, patches: LaidPatches) -> Callable[[int], None]:
         world.layers = patches.at(frame)
 
     return show
+
+
+def watched(assistant: Assistant, scenarios: Sequence[Scenario], patches: LaidPatches | None) -> Assistant:
+    """The assistant with what scenarios, alike but for roads and seeds, let step in beside it."""
+    first, safety = scenarios[0], scenarios[0].safety
+    person = safety.person
+    if person is None and not safety.emergency_braking:
+        return assistant
+    takeover_s, after_warning_s = [math.inf] * len(scenarios), math.inf
+    if person is not None and person.notices == "warning":
+        after_warning_s = person.reaction_s
+    elif person is not None and patches is not None:
+        takeover_s = [frame * CAMERA_PERIOD_S + person.reaction_s for frame in patches.zero_frames]
+    braking = EmergencyBraking() if safety.emergency_braking else None
+    by_hand = GroundTruthAssistant(Pilot(vehicle_of(first), first.world.latency_s))
+    return WatchedAssistant(assistant, braking, by_hand, takeover_s, after_warning_s)
 
 
 def make_assistant(scenarios: Sequence[Scenario]) -> Assistant:

@@ -134,6 +134,30 @@ class BarriersSpec(Strict):
     right_m: Annotated[float, Field(ge=-100.0, le=-1.0)] | None = None
 
 
+class PersonSpec(Strict):
+    """Who sits at the wheel, and steers along the lane once they have noticed that something is wrong.
+
+    Attributes:
+        notices: the ``attack`` at its time zero, as in the published evaluation, or the lane departure ``warning``.
+        reaction_s: how long they then need: 2.5 s on the mean.
+    """
+
+    notices: Literal["attack", "warning"] = "attack"
+    reaction_s: Annotated[float, Field(ge=0.0, le=60.0)] = 2.5
+
+
+class SafetySpec(Strict):
+    """What may step in beside the assistant; nothing does unless it is given.
+
+    Attributes:
+        emergency_braking: brake hard when the radar sees a collision coming.
+        person: takes over.
+    """
+
+    emergency_braking: bool = False
+    person: PersonSpec | None = None
+
+
 class CameraSpec(Strict):
     """How the car's camera is really mounted and exposed.
 
@@ -209,6 +233,7 @@ class Scenario(Strict):
     defenses: Annotated[
         tuple[Annotated[Options, Slot("defenses")], ...], Field(strict=False, max_length=20)
     ] = ()
+    safety: SafetySpec = SafetySpec()
     record: RecordSpec = RecordSpec()
     criteria: Annotated[tuple[Criterion, ...], Field(strict=False, max_length=100)] = ()
 

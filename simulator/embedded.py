@@ -20,6 +20,7 @@ from torch import Tensor
 from simulator.camera import Camera
 from simulator.geometry import rotate
 from simulator.objects import CAR_LENGTH_M, Boxes, collides, footprint
+from simulator.radar import look
 from simulator.renderer import Renderer
 from simulator.roads.ahead import CAMERA_FOOT_M, Lines, look_ahead
 from simulator.roads.place import EgoLanes
@@ -277,15 +278,18 @@ class EmbeddedWorld:
         truth = self._truth(state, time, boxes)
         frames = {}
         for name, renderer in self._renderers.items():
-            look = renderer if self.differentiable else renderer.photograph
-            frames[name] = look(
+            take = renderer if self.differentiable else renderer.photograph
+            frames[name] = take(
                 car,
                 truth.s_m.detach(),
                 state.seed * _FRAMES_PER_SEED + state.frame,
                 self.layers if layers is None else layers,
                 boxes,
             )
-        return Observation(float(time.max()), frames, car, truth, {"set_speed_mps": self._set_speed})
+        info = {"set_speed_mps": self._set_speed}
+        if boxes is not None:
+            info |= look(car, self.vehicle.parameters, boxes, self._car_motion(time)[2].abs())
+        return Observation(float(time.max()), frames, car, truth, info)
 
     def reset(self, seed: int) -> Observation:
         """Start again; the same seed gives the same bytes."""

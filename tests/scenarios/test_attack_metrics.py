@@ -17,7 +17,11 @@ ZERO_S = 1.0
 
 
 def drive(
-    offset: NDArray[Any], benign: NDArray[Any] | None = None, width_m: float = 3.6, speed_mps: float = 29.0
+    offset: NDArray[Any],
+    benign: NDArray[Any] | None = None,
+    width_m: float = 3.6,
+    speed_mps: float = 29.0,
+    curvature_per_m: float = 1e-3,
 ) -> Recording:
     """Four seconds in a lane, time zero after one of them."""
     even = np.ones_like(TIME_S)
@@ -27,10 +31,14 @@ def drive(
         "truth/lane_left_m": 0.5 * width_m * even,
         "truth/lane_right_m": -0.5 * width_m * even,
         "state/speed_mps": speed_mps * even,
+        "decision/desired_curvature_per_m": curvature_per_m * even[:-1],
+        "truth/curvature_per_m": 1e-3 * even,
     }
     meta = {"time_zero_s": ZERO_S, "vehicle": "openpilot_0_6", "latency_s": 0.0}
     cells = Channel(np.array([[0.3, 0.0], [0.0, -0.4]]), "1")
-    timed: dict[str, Channel] = {name: Channel(values, "m", TIME_S) for name, values in channels.items()}
+    timed: dict[str, Channel] = {
+        name: Channel(values, "m", TIME_S[: len(values)]) for name, values in channels.items()
+    }
     return Recording({**timed, "patch/brightness": cells}, meta=meta)
 
 
@@ -71,6 +79,27 @@ def test_deviations_are_the_largest() -> None:
     run = drive(ramp(-1.0), benign=ramp(0.5))
     assert attack_metrics.deviation_from_benign(run).value == pytest.approx(1.5 * 2.5)
     assert attack_metrics.e2e_ld(run).value == pytest.approx(1.0)
+
+
+def test_psld_is_zero_where_the_lane_is_followed_and_grows_with_what_is_wanted_beyond_it() -> None:
+    still = 0.0 * TIME_S
+    assert attack_metrics.psld(drive(still)).value == pytest.approx(0.0, abs=1e-12)
+    little, much = (attack_metrics.psld(drive(still, curvature_per_m=1e-3 + k)).value for k in (0.01, 0.02))
+    # 1.45 m at 0.01 / m move the car by 10.5 mm; were it not steered back after that frame, 7.25 m would by 263 mm
+    assert 2 * 0.0105 / 5 < little < 0.8 * 0.263 / 5
+    assert much == pytest.approx(2 * little, rel=0.01)
+
+
+def test_the_benign_run_has_a_percentile_of_its_own() -> None:
+    run = drive(ramp(1.0), benign=0.2 + 0.0 * TIME_S)
+    assert attack_metrics.benign_offset_p99(run).value == pytest.approx(0.2)
+
+
+def test_similarity_is_that_from_each_distance() -> None:
+    seen = Recording({"patch/similarity": Channel(np.array([0.9, 0.8, 0.7]), "1")})
+    names = ("patch_ssim_30m", "patch_ssim_15m", "patch_ssim_7m")
+    assert [getattr(attack_metrics, name)(seen).value for name in names] == [0.9, 0.8, 0.7]
+    assert not attack_metrics.patch_ssim_7m(drive(ramp(0.0))).valid
 
 
 def test_the_floor_is_that_of_the_speed_and_the_lane() -> None:
