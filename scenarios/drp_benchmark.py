@@ -32,6 +32,12 @@ PIXEL_M = 3.6576 / 29
 DASH_M, PERIOD_M, LINE_M = 23 * PIXEL_M, 93 * PIXEL_M, 1.5 * PIXEL_M
 """Dashes as the authors paint them: length, period, width."""
 
+BESIDE_M = 1.0
+"""Barriers stand so far beyond the lane's border."""
+
+MEETING_S = 1.5
+"""After time zero an oncoming car passes."""
+
 ROADS = 20
 """Of each kind."""
 
@@ -53,8 +59,11 @@ RANGES = {
 }
 """The published speeds are 29 and 20 m/s, the published thresholds those of lanes of 3.6 and 2.7 m."""
 
+WARM_UP_S = 1.0
+"""Up to time zero: 20 clean frames."""
+
 DURATION_S = 4.0
-"""One second up to time zero, 2.5 s that count, and half a second to see what comes of it."""
+"""The warm-up, 2.5 s that count, and half a second to see what comes of it."""
 
 
 def scenario(kind: str, number: int, direction: str, config: dict[str, Any]) -> dict[str, Any]:
@@ -79,6 +88,7 @@ def scenario(kind: str, number: int, direction: str, config: dict[str, Any]) -> 
         "surface": {"asphalt_brightness": round(128 * (1 + config["base_color"]) / 255, 3)},
         "weather": str(rng.choice(WEATHERS)),
         "ego": {"speed_mps": round(speed, 1)},
+        **(actors(kind, direction, round(width, 2), round(speed, 1)) if number % 5 == 1 else {}),
         "attack": {
             "type": "dirty_road",
             "budget": "paint",
@@ -91,6 +101,15 @@ def scenario(kind: str, number: int, direction: str, config: dict[str, Any]) -> 
         },
         "criteria": [{"metric": "attack_success", "min": 1, "optional": True}],
     }
+
+
+def actors(kind: str, direction: str, lane_width_m: float, speed_mps: float) -> dict[str, Any]:
+    """What there is to collide with, as in the published simulation: barriers, or an oncoming car on local roads."""
+    if kind == "local" and direction == "left":
+        way_m = 2 * speed_mps * (WARM_UP_S + MEETING_S)
+        return {"cars": [{"gap_m": round(way_m, 1), "speed_mps": -speed_mps, "offset_m": lane_width_m}]}
+    beside_m = round(0.5 * lane_width_m + BESIDE_M, 2)
+    return {"barriers": {"left_m": beside_m} if direction == "left" else {"right_m": -beside_m}}
 
 
 def layout(kind: str, lane_width_m: float, config: dict[str, Any]) -> dict[str, Any]:

@@ -52,6 +52,23 @@ def test_both_directions_are_on_the_same_road() -> None:
     assert left["seed"] == right["seed"]
 
 
+def test_every_fifth_road_has_something_to_collide_with() -> None:
+    for kind in RANGES:
+        for number in range(1, 21):
+            for side in ("left", "right"):
+                data = scenario(kind, number, side, CONFIG)
+                assert ("cars" in data or "barriers" in data) == (number in (1, 6, 11, 16))
+    meeting = scenario("local", 1, "left", CONFIG)
+    (car,) = meeting["cars"]
+    assert car["speed_mps"] == -meeting["ego"]["speed_mps"]
+    assert car["offset_m"] == meeting["road"]["layout"]["lane_width_m"]
+    # both drive to where they meet 1.5 s after time zero
+    assert car["gap_m"] == pytest.approx(2 * 2.5 * meeting["ego"]["speed_mps"], abs=0.1)
+    highway = scenario("highway", 6, "right", CONFIG)
+    beside_m = 0.5 * highway["road"]["layout"]["lane_width_m"] + 1.0
+    assert highway["barriers"] == {"right_m": pytest.approx(-beside_m, abs=0.006)}
+
+
 def test_lines_that_are_not_there_are_not_painted() -> None:
     without = {**CONFIG, "right_lane_pos": None}
     assert scenario("local", 1, "left", without)["road"]["layout"]["edge"] == {"kind": "none"}
