@@ -32,14 +32,15 @@ def find_weights(weights: str | Path) -> Path:
     return path
 
 
-def load_driver(weights: str | Path = "standard") -> DriverNet:
+def load_driver(weights: str | Path = "standard", device: torch.device | str = "cpu") -> DriverNet:
     """A trained network.
 
     Args:
         weights: a name in ``lkas/weights``, or the path of a safetensors file.
+        device: where it is to run.
 
     Raises:
-        InvalidInput: if there is no such file, or it holds something else.
+        InvalidInput: if there is no such file, it holds something else, or there is no such device.
     """
     path = find_weights(weights)
     network = DriverNet()
@@ -49,6 +50,12 @@ def load_driver(weights: str | Path = "standard") -> DriverNet:
         raise InvalidInput(
             f"weights: {path} does not hold a driver network: {str(error).splitlines()[0]}"
         ) from error
+    try:
+        network = network.to(device)
+    except (RuntimeError, AssertionError) as error:
+        # the latter comes from a torch that was built without the device
+        reason = str(error).splitlines()[0]
+        raise InvalidInput(f"device: '{device}' cannot be used here ({reason}); give cpu") from error
     return network.requires_grad_(False).eval()
 
 
@@ -58,9 +65,11 @@ class DriverAssistant:
     Byte frames are driven without gradients. With float frames everything, the recurrent memory included, keeps its
     graph, from pixels to steering.
 
+    The network may be on another device than the world: frames are taken to it, and what it says is taken back.
+
     Args:
         network: what sees.
-        pilot: what steers; by default with openpilot 0.6's car.
+        pilot: what steers, where the world is; by default with openpilot 0.6's car.
     """
 
     def __init__(self, network: DriverNet, pilot: Pilot | None = None) -> None:
@@ -83,7 +92,8 @@ class DriverAssistant:
         """Output vector ``(N, 343)`` of the network for the next frames, ``uint8`` or float as worlds give them."""
         differentiable = frames.is_floating_point()
         with torch.inference_mode(not differentiable):
-            now = pack_yuv(frames, SKY_ROWS).to(self.network.features.weight.dtype)
+            weight = self.network.features.weight
+            now = pack_yuv(frames.to(weight.device), SKY_ROWS).to(weight.dtype)
             # the first frame stands for its own predecessor
             before = now if self._before is None else self._before
             hidden = self.network.initial_hidden(len(frames)) if self._hidden is None else self._hidden
@@ -95,4 +105,4 @@ class DriverAssistant:
     def __call__(self, observation: Observation) -> Decision:
         """Look once and decide."""
         output = self.see(observation.frames["model"])
-        return self.pilot(parse(output.to(observation.state.speed_mps.dtype)), observation)
+        return self.pilot(parse(output.to(observation.state.speed_mps)), observation)

@@ -38,10 +38,12 @@ class LaneKeepingOptions(Options):
 
     Attributes:
         weights: a name of ``lkas/weights``, or the path of a safetensors file.
+        device: where the network runs, in torch's words (``cuda:1``); everything else is small and stays on the CPU.
     """
 
     type: Literal["lane_keeping"]
     weights: Annotated[str, Field(min_length=1, max_length=4096)] = "standard"
+    device: Annotated[str, Field(pattern="^(cpu|cuda|mps|xpu)(:[0-9]{1,3})?$")] = "cpu"
 
     def fingerprint(self) -> str:
         """Hash of the weights."""

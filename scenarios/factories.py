@@ -29,6 +29,7 @@ from simulator.scene import Scene
 from simulator.surface.layer import SurfaceLayer
 from simulator.tiny_physics import LearnedVehicle, TinyPhysics
 from simulator.vehicle import Vehicle, VehicleParameters
+from simulator.world import InvalidInput
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,11 @@ def lane_keeping(
     options: LaneKeepingOptions, vehicle: VehicleParameters, latency_s: float
 ) -> DriverAssistant:
     """The shipped driver."""
-    return DriverAssistant(load_driver(options.weights), Pilot(vehicle, latency_s))
+    try:
+        network = load_driver(options.weights, options.device)
+    except InvalidInput as error:
+        raise InvalidInput(f"assistant.{error}") from error
+    return DriverAssistant(network, Pilot(vehicle, latency_s))
 
 
 def jpeg(options: JpegOptions) -> Jpeg:

@@ -131,6 +131,12 @@ def test_missing_weights_are_named(name: str) -> None:
         load_driver(name)
 
 
+@pytest.mark.parametrize("device", ["cuda:99", "no_such_device"])
+def test_a_device_that_is_not_there_is_named(device: str) -> None:
+    with pytest.raises(InvalidInput, match=rf"device: '{device}' cannot be used here \(.*\); give cpu"):
+        load_driver(device=device)
+
+
 def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
     damaged, foreign = tmp_path / "damaged.safetensors", tmp_path / "foreign.safetensors"
     damaged.write_bytes(b"not a safetensors file")

@@ -41,6 +41,11 @@ def scenario(**changes: object) -> Scenario:
     return check({**data, **changes}, "test")
 
 
+def test_a_device_that_is_not_there_is_refused() -> None:
+    with pytest.raises(InvalidInput, match=r"assistant\.device: 'cuda:99' cannot be used here"):
+        run([scenario(assistant={"type": "lane_keeping", "device": "cuda:99"})])
+
+
 def test_a_run_has_everything() -> None:
     steps: list[int] = []
     outcome = run([scenario()], steps.append)[0]
