@@ -34,6 +34,7 @@ def drive_worlds(
     scenarios: Sequence[Scenario],
     progress: Callable[[int], None],
     before_frame: Callable[[int], None] = lambda frame: None,
+    watch: Callable[[Recorder, float], None] | None = None,
 ) -> Drive:
     """Drive until the time is over or every road has ended.
 
@@ -43,6 +44,7 @@ def drive_worlds(
         scenarios: one a world, alike in all but roads, looks, seeds and criteria.
         progress: told how many steps of single scenarios were made since the last call.
         before_frame: told the number of every frame before it is taken: what lies on the roads may change then.
+        watch: shown after every decision what has been recorded, and the time of the last instant in it.
     """
     first = scenarios[0]
     recorder = Recorder(first.record.jpeg_quality)
@@ -58,6 +60,8 @@ def drive_worlds(
         record_decision(recorder, observation.time_s, decision)
         for name in recorded:
             recorder.add_frames(observation.time_s, f"frames/{name}", observation.frames[name])
+        if watch is not None:
+            watch(recorder, observation.time_s)
         before_frame(step + 1)
         observation = world.step(decision.command)
         ends_s = torch.where(

@@ -14,6 +14,7 @@ from scenarios.metrics import time_to_lane_departure
 from scenarios.report_data import Results, Row
 from simulator.errors import MissingExtra
 from simulator.recording import Recording
+from simulator.sketch import shown_camera
 
 try:
     from matplotlib import colormaps
@@ -25,8 +26,6 @@ except ModuleNotFoundError as error:
 
 THUMBNAIL_WIDTH = 320
 MAX_ROADS = 12
-SHOWN_CAMERAS = ("frames/wide", "frames/model")
-"""Whose picture is shown, the first that was recorded."""
 
 
 def trajectories(results: Results) -> list[tuple[str, str]]:
@@ -97,10 +96,10 @@ def departures(results: Results) -> str:
 
 def thumbnail(recording: Recording) -> str:
     """What the camera saw when the car left its lane, or was furthest off the middle; empty without pictures."""
-    name = next((name for name in SHOWN_CAMERAS if name in recording.images), None)
-    if name is None or not len(recording.images[name]):
+    camera = shown_camera(recording)
+    if camera is None or not len(recording.images[f"frames/{camera}"]):
         return ""
-    images = recording.images[name]
+    images = recording.images[f"frames/{camera}"]
     moment_s = time_to_lane_departure(recording).value
     if not math.isfinite(moment_s):
         offset = recording.channels["truth/offset_m"]

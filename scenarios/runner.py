@@ -13,7 +13,7 @@ import math
 import operator
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,9 +38,12 @@ from scenarios.rehearsals import run_attack
 from scenarios.schema import Criterion, RecordSpec, Scenario
 from scenarios.sight import patch_similarity
 from scenarios.store import Store, content_hash, environment, file_hash, write_json
-from simulator.recording import Channel, Recording
+from simulator.recording import Channel, Recorder, Recording
 from simulator.roads.road import Road
 from simulator.world import CAMERA_PERIOD_S, InvalidInput, World
+
+Watch = Callable[[int, Recording], None]
+"""Shown every instant as soon as it is driven: the index of its scenario, and a recording of that instant alone."""
 
 LARGEST_BATCH = 16
 """More worlds at once gain nothing on a few cores and hold a road's surface in memory each."""
@@ -146,15 +149,25 @@ def run_all(
     progress: Callable[[int], None] = unwatched,
     attacking: Callable[[int], None] = unwatched,
     store: Store | None = None,
+    watch: Watch | None = None,
 ) -> Iterator[tuple[int, Outcome]]:
     """Like ``run``, but every outcome is handed over as soon as it is there, so that nobody has to hold them all.
+
+    Args:
+        scenarios: see ``run``. progress: see ``run``. attacking: see ``run``. store: see ``run``.
+        watch: looks on while they are driven.
 
     Yields:
         The index of a scenario and its outcome; what was driven together comes together.
     """
     for indices in batches(scenarios):
         batch = [scenarios[index] for index in indices]
-        yield from zip(indices, run_batch(batch, progress, attacking, store), strict=True)
+        look = None if watch is None else functools.partial(_numbered, watch, indices)
+        yield from zip(indices, run_batch(batch, progress, attacking, store, look), strict=True)
+
+
+def _numbered(watch: Watch, indices: Sequence[int], world: int, instant: Recording) -> None:
+    watch(indices[world], instant)
 
 
 def batches(scenarios: Sequence[Scenario]) -> list[list[int]]:
@@ -179,8 +192,9 @@ def run_batch(
     progress: Callable[[int], None],
     attacking: Callable[[int], None],
     store: Store | None,
+    watch: Watch | None,
 ) -> list[Outcome]:
-    """Run scenarios that one world can step together."""
+    """Run scenarios that one world can step together; ``watch`` is told their places among these."""
     first = scenarios[0]
     began = time.perf_counter()
     assistant = make_assistant(scenarios)
@@ -209,26 +223,33 @@ def run_batch(
             benign = drive_benign(world, assistant, scenarios) if patches else None
             similarity = patch_similarity(world, patches.patches) if patches else None
             show = patches_of(world, patches) if patches else unwatched
-            drive = drive_worlds(world, watched(assistant, scenarios, patches), scenarios, progress, show)
+            constants = [
+                (
+                    {
+                        **road_channels(scene.road),
+                        **patch_channels(attack),
+                        **({"benign/offset_m": benign[index]} if benign else {}),
+                        **({"patch/similarity": similarity[index]} if similarity else {}),
+                    },
+                    {
+                        **facts(scenario, scene.road),
+                        **({"time_zero_s": patches.zero_frames[index] * CAMERA_PERIOD_S} if patches else {}),
+                    },
+                )
+                for index, (scenario, scene, attack) in enumerate(
+                    zip(scenarios, scenes, attacks, strict=True)
+                )
+            ]
+            look = None if watch is None else functools.partial(_show_instant, watch, constants)
+            drive = drive_worlds(
+                world, watched(assistant, scenarios, patches), scenarios, progress, show, look
+            )
     finally:
         world.close()
     driven = time.perf_counter()
     recordings = [
-        drive.recorder.recording(
-            index,
-            {
-                **road_channels(scene.road),
-                **patch_channels(attack),
-                **({"benign/offset_m": benign[index]} if benign else {}),
-                **({"patch/similarity": similarity[index]} if similarity else {}),
-            },
-            {
-                **facts(scenario, scene.road),
-                **({"time_zero_s": patches.zero_frames[index] * CAMERA_PERIOD_S} if patches else {}),
-            },
-            drive.ends_s[index],
-        )
-        for index, (scenario, scene, attack) in enumerate(zip(scenarios, scenes, attacks, strict=True))
+        drive.recorder.recording(index, channels, meta, drive.ends_s[index])
+        for index, (channels, meta) in enumerate(constants)
     ]
     simulated_s = sum(recording.duration_s for recording in recordings)
     timing = {
@@ -246,6 +267,17 @@ def run_batch(
         )
         outcomes.append(Outcome(scenario, recording, values, judgements, timing))
     return outcomes
+
+
+def _show_instant(
+    watch: Watch,
+    constants: Sequence[tuple[Mapping[str, Channel], Mapping[str, Any]]],
+    recorder: Recorder,
+    time_s: float,
+) -> None:
+    """Show what has just happened in N worlds, each with what does not change in it."""
+    for index, (channels, meta) in enumerate(constants):
+        watch(index, recorder.recording(index, channels, meta, time_s, time_s))
 
 
 def measure(recording: Recording) -> dict[str, MetricValue]:

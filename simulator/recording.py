@@ -9,6 +9,7 @@ entries are sorted and carry a fixed date.
 
 from __future__ import annotations
 
+import bisect
 import io
 import itertools
 import json
@@ -260,19 +261,26 @@ class Recorder:
         constants: Mapping[str, Channel],
         meta: Mapping[str, Any],
         end_s: float = float("inf"),
+        begin_s: float = float("-inf"),
     ) -> Recording:
-        """World ``index`` from the start to ``end_s``, with what does not change over time."""
-        keep = {name: sum(time <= end_s for time in times) for name, times in self._times.items()}
-        clocks = {name: np.array(times[: keep[name]], np.float64) for name, times in self._times.items()}
+        """World ``index`` from ``begin_s`` to ``end_s``, both included, with what does not change over time."""
+        parts = {
+            name: part
+            for name, times in self._times.items()
+            if times[part := slice(bisect.bisect_left(times, begin_s), bisect.bisect_right(times, end_s))]
+        }
+        clocks = {name: np.array(self._times[name][part], np.float64) for name, part in parts.items()}
         channels = {
             name: Channel(
-                np.stack([step[index] for step in steps])[: keep[name]], self._units[name], clocks[name]
+                np.stack([step[index] for step in steps[parts[name]]]), self._units[name], clocks[name]
             )
             for name, steps in self._values.items()
+            if name in parts
         }
         images = {
-            name: ImageChannel(tuple(step[index] for step in steps[: keep[name]]), clocks[name])
+            name: ImageChannel(tuple(step[index] for step in steps[parts[name]]), clocks[name])
             for name, steps in self._jpegs.items()
+            if name in parts
         }
         return Recording({**channels, **constants}, images, meta)
 

@@ -23,6 +23,10 @@ FARTHEST_M = 80.0
 OUTLINE_POINTS = 40
 
 
+SHOWN_CAMERAS = ("wide", "model")
+"""Whose pictures are shown, the first that was recorded."""
+
+
 @dataclass(frozen=True)
 class Surface:
     """A surface of triangles.
@@ -49,6 +53,11 @@ class Belief:
     path: Array
     lanes: list[Array]
     probabilities: list[float]
+
+
+def shown_camera(recording: Recording) -> str | None:
+    """The camera whose pictures are shown, channel ``frames/...``; None if none were recorded."""
+    return next((name for name in SHOWN_CAMERAS if f"frames/{name}" in recording.images), None)
 
 
 def beside(recording: Recording, s_m: Array, d_m: Array) -> Array:
@@ -102,16 +111,26 @@ def marks(recording: Recording) -> list[Array]:
     return strips
 
 
-def clean_way(recording: Recording) -> Array | None:
-    """``(T, 3)`` poses of the car that drove without the attack, at the same times; None where it did not.
+def clean_offset_m(recording: Recording) -> Array | None:
+    """``(T,)`` offset of the car that drove without the attack, at the times of the attacked one.
 
-    It is put as far along the road as the attacked one, from which it differs in speed by nothing.
+    NaN after its end; None where nobody drove without an attack.
     """
     if "benign/offset_m" not in recording:
         return None
-    offset_m, s_m = recording["benign/offset_m"], recording["truth/s_m"]
-    count = min(len(offset_m), len(s_m))
-    return beside(recording, s_m[:count], offset_m[:count])
+    clean, times_s = recording.channels["benign/offset_m"], recording.channels["truth/s_m"].time_s
+    assert clean.time_s is not None
+    assert times_s is not None
+    return np.interp(times_s, clean.time_s, clean.values, right=np.nan)
+
+
+def clean_way(recording: Recording) -> Array | None:
+    """``(T, 3)`` poses of the car that drove without the attack; NaN or None as in `clean_offset_m`.
+
+    It is put as far along the road as the attacked one, from which it differs in speed by nothing.
+    """
+    offset_m = clean_offset_m(recording)
+    return None if offset_m is None else beside(recording, recording["truth/s_m"], offset_m)
 
 
 def believed(recording: Recording, index: int) -> Belief:
@@ -130,8 +149,8 @@ def believed(recording: Recording, index: int) -> Belief:
     return Belief(path, [line for line, _ in seen], [prob for _, prob in seen])
 
 
-def in_foot_frame(points: Array, pose: tuple[float, float, float]) -> Array:
-    """``(K, 2)`` points of the road's frame as the camera's foot has them, the car's rear axle being at ``pose``."""
+def in_foot_frame(points: Array, pose: Array) -> Array:
+    """``(K, 2)`` points of the road's frame as the camera's foot has them, the rear axle being at ``pose`` ``(3,)``."""
     x_m, y_m, yaw_rad = pose
     dx, dy = points[:, 0] - x_m, points[:, 1] - y_m
     cos, sin = np.cos(yaw_rad), np.sin(yaw_rad)

@@ -1,7 +1,7 @@
 """Viewer: a recording in Rerun: what the camera saw and the driver believed, the road from above, and plots.
 
-Every call of Rerun's stands here, for its names change often. Nothing is served by this process: a recording goes
-into a file, which a viewer opens.
+Every call of Rerun's stands here, for its names change often. Nothing is served by this process: a recording goes into
+a file, which a viewer opens, or instant by instant to a viewer that is running.
 
 Convention: ``world`` is the road's frame (ISO 8855, x and y in metres, z up), ``world/car`` that of the rear axle.
 Times are seconds of the simulation.
@@ -9,17 +9,18 @@ Times are seconds of the simulation.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator import sketch
+from simulator import overlay, sketch
 from simulator.camera import CAMERAS
+from simulator.errors import InvalidInput, MissingExtra
 from simulator.recording import Recording
 from simulator.roads.ahead import CAMERA_FOOT_M
-from simulator.world import InvalidInput, MissingExtra
 
 try:
     import rerun as rr
@@ -34,47 +35,19 @@ Color = tuple[int, int, int]
 
 TIMELINE = "time"
 TRAIL_POINTS = 80
-SHOWN_CAMERAS = ("frames/wide", "frames/model")
-"""Whose picture is shown, the first that was recorded."""
+FLUSH_S = 10.0
+"""How long a viewer may take for the last of a live stream."""
 
 DRIVEN: Color = (232, 92, 80)
 CLEAN: Color = (90, 160, 240)
-BELIEVED: Color = (40, 214, 170)
-LINES: Color = (255, 196, 64)
+BELIEVED: Color = overlay.PATH_COLOR
+LINES: Color = overlay.LANE_COLOR
 PATCH: Color = (255, 80, 220)
 LIMIT: Color = (150, 150, 150)
 ASPHALT: Color = (72, 72, 72)
 PAINT: Color = (226, 226, 226)
 MARK_WIDTH_M = 0.12
 CAR_HEIGHT_M = 1.4
-
-
-def blueprint(camera: bool) -> rrb.Blueprint:
-    """How the viewer opens: the camera and the road from above side by side, plots below."""
-    above = rrb.Spatial3DView(
-        name="from above",
-        origin="/world/car",
-        contents="/world/**",
-        line_grid=False,
-        eye_controls=rrb.EyeControls3D(
-            position=(18.0, 0.0, 55.0), look_target=(18.01, 0.0, 0.0), eye_up=(1.0, 0.0, 0.0)
-        ),
-    )
-    views = [rrb.Spatial2DView(name="camera", origin="/camera"), above] if camera else [above]
-    plots = [
-        rrb.TimeSeriesView(name=title, origin=f"/plots/{name}")
-        for name, title in (
-            ("offset", "offset from the lane's middle [m]"),
-            ("steering", "steering wheel [rad]"),
-            ("lanes", "probability of the lane lines"),
-        )
-    ]
-    return rrb.Blueprint(
-        rrb.Vertical(rrb.Horizontal(*views), rrb.Horizontal(*plots), row_shares=[3, 2]),
-        rrb.TimePanel(timeline=TIMELINE, state="collapsed"),
-        rrb.SelectionPanel(state="hidden"),
-        rrb.BlueprintPanel(state="hidden"),
-    )
 
 
 def save(recording: Recording, path: Path, car_width_m: float) -> None:
@@ -88,19 +61,168 @@ def save(recording: Recording, path: Path, car_width_m: float) -> None:
     Raises:
         InvalidInput: the file cannot be written.
     """
-    stream = rr.RecordingStream("dirtyroad")
-    stream.send_recording_name(f"{recording.meta['scenario']}, seed {recording.meta['seed']}")
+    stream = _stream(recording)
     try:
-        stream.save(
-            path, default_blueprint=blueprint(any(name in recording.images for name in SHOWN_CAMERAS))
-        )
+        stream.save(path, default_blueprint=_blueprint(recording))
     except (OSError, RuntimeError) as error:
         raise InvalidInput(f"{path}: cannot be written ({error})") from error
-    _still(stream, recording)
-    _moving(stream, recording)
-    _plots(stream, recording, car_width_m)
+    _Show(stream, recording, car_width_m).add(recording)
     stream.flush()
     stream.disconnect()
+
+
+class Live:
+    """Shows drives while they are driven, each as a recording of its own, in a viewer that is running.
+
+    Args:
+        address: ``rerun+http://host:port/proxy``.
+        car_width_m: see `save`.
+    """
+
+    def __init__(self, address: str, car_width_m: float) -> None:
+        self._address = address
+        self._car_width_m = car_width_m
+        self._shows: dict[int, _Show] = {}
+
+    def __call__(self, drive: int, instant: Recording) -> None:
+        """Show what has just happened in a drive; ``instant`` holds nothing else of it."""
+        if drive not in self._shows:
+            stream = _stream(instant)
+            stream.connect_grpc(self._address, default_blueprint=_blueprint(instant))
+            self._shows[drive] = _Show(stream, instant, self._car_width_m)
+        self._shows[drive].add(instant)
+
+    def close(self) -> None:
+        """Send what is left, if the viewer is still there to take it."""
+        for show in self._shows.values():
+            with suppress(RuntimeError):  # somebody has closed it
+                show.stream.flush(timeout_sec=FLUSH_S)
+            show.stream.disconnect()
+
+
+def _stream(recording: Recording) -> rr.RecordingStream:
+    stream = rr.RecordingStream("dirtyroad")
+    stream.send_recording_name(f"{recording.meta['scenario']}, seed {recording.meta['seed']}")
+    return stream
+
+
+def _blueprint(recording: Recording) -> rrb.Blueprint:
+    """How the viewer opens: the camera, if there is one, and the road from above side by side, plots below."""
+    above = rrb.Spatial3DView(
+        name="from above",
+        origin="/world/car",
+        contents="/world/**",
+        line_grid=False,
+        eye_controls=rrb.EyeControls3D(
+            position=(18.0, 0.0, 55.0), look_target=(18.01, 0.0, 0.0), eye_up=(1.0, 0.0, 0.0)
+        ),
+    )
+    sights = (
+        [] if sketch.shown_camera(recording) is None else [rrb.Spatial2DView(name="camera", origin="/camera")]
+    )
+    plots = [
+        rrb.TimeSeriesView(name=title, origin=f"/plots/{name}")
+        for name, title in (
+            ("offset", "offset from the lane's middle [m]"),
+            ("steering", "steering wheel [rad]"),
+            ("lanes", "probability of the lane lines"),
+        )
+    ]
+    return rrb.Blueprint(
+        rrb.Vertical(rrb.Horizontal(*sights, above), rrb.Horizontal(*plots), row_shares=[3, 2]),
+        rrb.TimePanel(timeline=TIMELINE, state="collapsed"),
+        rrb.SelectionPanel(state="hidden"),
+        rrb.BlueprintPanel(state="hidden"),
+    )
+
+
+class _Show:
+    """One drive in the viewer, told as a whole or instant by instant.
+
+    Args:
+        stream: where it is shown.
+        recording: any part of the drive; what does not change is taken from it.
+        car_width_m: see `save`.
+    """
+
+    def __init__(self, stream: rr.RecordingStream, recording: Recording, car_width_m: float) -> None:
+        self.stream = stream
+        self._car_width_m = car_width_m
+        self._outline = sketch.patch_outline(recording)
+        self._driven, self._clean = np.empty((0, 3)), np.empty((0, 3))
+        self._plotted: set[str] = set()
+        _still(stream, recording)
+
+    def add(self, recording: Recording) -> None:
+        """Show a part of the drive, which follows the one that was shown before."""
+        clean = sketch.clean_way(recording)
+        driven = np.stack([recording[f"state/{name}"] for name in ("x_m", "y_m", "yaw_rad")], 1)
+        for index, time_s in enumerate(_times(recording, "state/x_m")):
+            self.stream.set_time(TIMELINE, duration=float(time_s))
+            self._driven = np.vstack([self._driven, driven[index]])
+            _car(self.stream, "car", "driven", self._driven, DRIVEN)
+            if clean is not None and np.isfinite(clean[index]).all():
+                self._clean = np.vstack([self._clean, clean[index]])
+                _car(self.stream, "clean_car", "clean", self._clean, CLEAN)
+            if index < len(recording["perception/path_y_m"]):
+                self._believe(recording, index)
+        self._plot(recording)
+
+    def _believe(self, recording: Recording, index: int) -> None:
+        """What the driver believes at an instant, on the road and in the picture."""
+        belief, camera = sketch.believed(recording, index), sketch.shown_camera(recording)
+        _above(self.stream, belief)
+        if camera is None:
+            return
+        _sight(self.stream, recording, index, camera, belief)
+        if self._outline is not None:
+            border = sketch.in_foot_frame(self._outline, self._driven[-1])
+            seen = sketch.in_picture(CAMERAS[camera], border)
+            self.stream.log("camera/patch", rr.LineStrips2D([seen], colors=[PATCH], radii=[1.5]))
+
+    def _plot(self, recording: Recording) -> None:
+        """Offset, steering and lane probabilities, with their thresholds, and the instant of departure."""
+        time_s, offset_m = _times(recording, "truth/offset_m"), recording["truth/offset_m"]
+        left_m = recording["truth/lane_left_m"] - 0.5 * self._car_width_m
+        right_m = recording["truth/lane_right_m"] + 0.5 * self._car_width_m
+        over = np.flatnonzero((offset_m > left_m) | (offset_m < right_m))[:1]
+        if "offset/departure" not in self._plotted:
+            point = rr.SeriesPoints(colors=[PATCH], markers=["diamond"], marker_sizes=[8.0])
+            self._column("offset/departure", point, time_s[over], offset_m[over])
+        clean_m = sketch.clean_offset_m(recording)
+        if clean_m is not None:
+            known = np.isfinite(clean_m)
+            self._line("offset/clean", CLEAN, time_s[known], clean_m[known])
+        self._line("offset/driven", DRIVEN, time_s, offset_m)
+        self._line("offset/left limit", LIMIT, time_s, left_m)
+        self._line("offset/right limit", LIMIT, time_s, right_m)
+        for name, channel, color in (
+            ("wheel", "state/steering_rad", DRIVEN),
+            ("wanted", "command/steering_rad", CLEAN),
+        ):
+            self._line(f"steering/{name}", color, _times(recording, channel), recording[channel])
+        time_s, prob = _times(recording, "perception/lane_prob"), recording["perception/lane_prob"]
+        self._line("lanes/left", LINES, time_s, prob[:, 1])
+        self._line("lanes/right", BELIEVED, time_s, prob[:, 2])
+        self._line("lanes/threshold", LIMIT, time_s, np.full(len(prob), 0.5))
+
+    def _line(self, plot: str, color: Color, time_s: Array, values: Array) -> None:
+        self._column(plot, rr.SeriesLines(colors=[color]), time_s, values)
+
+    def _column(
+        self, plot: str, style: rr.SeriesLines | rr.SeriesPoints, time_s: Array, values: Array
+    ) -> None:
+        """More of a curve, whose legend is the last part of its name."""
+        if not len(values):
+            return
+        if plot not in self._plotted:
+            self._plotted.add(plot)
+            self.stream.log(f"plots/{plot}", style, static=True)
+        self.stream.send_columns(
+            f"plots/{plot}",
+            indexes=[rr.TimeColumn(TIMELINE, duration=np.asarray(time_s, np.float64))],
+            columns=rr.Scalars.columns(scalars=np.asarray(values, np.float64)),
+        )
 
 
 def _still(stream: rr.RecordingStream, recording: Recording) -> None:
@@ -126,30 +248,14 @@ def _still(stream: rr.RecordingStream, recording: Recording) -> None:
             stream.log(f"{entity}/body", body, static=True)
 
 
-def _moving(stream: rr.RecordingStream, recording: Recording) -> None:
-    """Cars, their ways so far, what the camera saw and what the driver believed."""
-    clean, outline = sketch.clean_way(recording), sketch.patch_outline(recording)
-    camera = next((name for name in SHOWN_CAMERAS if name in recording.images), None)
-    driven = np.stack([recording[f"state/{name}"] for name in ("x_m", "y_m", "yaw_rad")], 1)
-    times = recording.channels["state/x_m"].time_s
-    assert times is not None
-    for index, time_s in enumerate(times):
-        stream.set_time(TIMELINE, duration=float(time_s))
-        x_m, y_m, yaw_rad = map(float, driven[index])
-        stream.log("world/car", _placed(x_m, y_m, yaw_rad))
-        _trail(stream, "world/driven", driven[: index + 1], DRIVEN)
-        if clean is not None and index < len(clean):
-            stream.log("world/clean_car", _placed(*map(float, clean[index])))
-            _trail(stream, "world/clean", clean[: index + 1], CLEAN)
-        if index < len(recording["perception/path_y_m"]):
-            belief = sketch.believed(recording, index)
-            _above(stream, belief)
-            if camera is not None:
-                _sight(stream, recording, index, camera, belief)
-                if outline is not None:
-                    border = sketch.in_foot_frame(outline, (x_m, y_m, yaw_rad))
-                    seen = sketch.in_picture(CAMERAS[camera.removeprefix("frames/")], border)
-                    stream.log("camera/patch", rr.LineStrips2D([seen], colors=[PATCH], radii=[1.5]))
+def _car(stream: rr.RecordingStream, car: str, trail: str, way: Array, color: Color) -> None:
+    """A car where its way ``(T, 3)`` so far has led it, and that way, in few points."""
+    x_m, y_m, yaw_rad = map(float, way[-1])
+    rotation = rr.RotationAxisAngle(axis=(0.0, 0.0, 1.0), radians=yaw_rad)
+    stream.log(f"world/{car}", rr.Transform3D(translation=(x_m, y_m, 0.0), rotation=rotation))
+    picked = np.unique(np.linspace(0, len(way) - 1, min(len(way), TRAIL_POINTS)).astype(int))
+    strip = rr.LineStrips3D([_raised(way[picked, :2], 0.06)], colors=[color], radii=[0.08])
+    stream.log(f"world/{trail}", strip)
 
 
 def _above(stream: rr.RecordingStream, belief: sketch.Belief) -> None:
@@ -165,69 +271,19 @@ def _sight(
     stream: rr.RecordingStream, recording: Recording, index: int, name: str, belief: sketch.Belief
 ) -> None:
     """The camera's picture, with the believed path and lane lines over it."""
-    jpeg = recording.images[name].jpegs[index]
+    jpeg = recording.images[f"frames/{name}"].jpegs[index]
     stream.log("camera/image", rr.EncodedImage(contents=jpeg, media_type="image/jpeg"))
-    camera = CAMERAS[name.removeprefix("frames/")]
+    camera = CAMERAS[name]
     path = sketch.in_picture(camera, belief.path)
     stream.log("camera/path", rr.LineStrips2D([path], colors=[BELIEVED], radii=[2.0]))
     lanes = [sketch.in_picture(camera, lane) for lane in belief.lanes]
     stream.log("camera/lanes", rr.LineStrips2D(lanes, colors=_faded(belief), radii=[1.5]))
 
 
-def _plots(stream: rr.RecordingStream, recording: Recording, car_width_m: float) -> None:
-    """Offset, steering and lane probabilities, with their thresholds, and the instant of departure."""
-    offset_m, prob = recording["truth/offset_m"], recording["perception/lane_prob"]
-    left_m = recording["truth/lane_left_m"] - 0.5 * car_width_m
-    right_m = recording["truth/lane_right_m"] + 0.5 * car_width_m
-    lines: list[tuple[str, str, Array, Color]] = [
-        ("offset/driven", "truth/offset_m", offset_m, DRIVEN),
-        ("offset/left_limit", "truth/offset_m", left_m, LIMIT),
-        ("offset/right_limit", "truth/offset_m", right_m, LIMIT),
-        ("steering/wheel", "state/steering_rad", recording["state/steering_rad"], DRIVEN),
-        ("steering/wanted", "command/steering_rad", recording["command/steering_rad"], CLEAN),
-        ("lanes/left", "perception/lane_prob", prob[:, 1], LINES),
-        ("lanes/right", "perception/lane_prob", prob[:, 2], BELIEVED),
-        ("lanes/threshold", "perception/lane_prob", np.full(len(prob), 0.5), LIMIT),
-    ]
-    if "benign/offset_m" in recording:
-        lines.append(("offset/clean", "benign/offset_m", recording["benign/offset_m"], CLEAN))
-    for name, clock, values, color in lines:
-        style = rr.SeriesLines(colors=[color], names=[name.partition("/")[2].replace("_", " ")])
-        _column(stream, f"plots/{name}", style, recording.channels[clock].time_s, values)
-    over = (offset_m > left_m) | (offset_m < right_m)
-    if over.any():
-        first = slice(int(np.argmax(over)), int(np.argmax(over)) + 1)
-        times = recording.channels["truth/offset_m"].time_s
-        assert times is not None
-        point = rr.SeriesPoints(colors=[PATCH], names=["departure"], markers=["diamond"], marker_sizes=[8.0])
-        _column(stream, "plots/offset/departure", point, times[first], offset_m[first])
-
-
-def _column(
-    stream: rr.RecordingStream,
-    entity: str,
-    style: rr.SeriesLines | rr.SeriesPoints,
-    time_s: Array | None,
-    values: Array,
-) -> None:
+def _times(recording: Recording, channel: str) -> NDArray[np.float64]:
+    time_s = recording.channels[channel].time_s
     assert time_s is not None
-    stream.log(entity, style, static=True)
-    stream.send_columns(
-        entity,
-        indexes=[rr.TimeColumn(TIMELINE, duration=np.asarray(time_s, np.float64))],
-        columns=rr.Scalars.columns(scalars=np.asarray(values, np.float64)),
-    )
-
-
-def _placed(x_m: float, y_m: float, yaw_rad: float) -> rr.Transform3D:
-    rotation = rr.RotationAxisAngle(axis=(0.0, 0.0, 1.0), radians=yaw_rad)
-    return rr.Transform3D(translation=(x_m, y_m, 0.0), rotation=rotation)
-
-
-def _trail(stream: rr.RecordingStream, entity: str, way: Array, color: Color) -> None:
-    """The way so far, in few points."""
-    picked = np.unique(np.linspace(0, len(way) - 1, min(len(way), TRAIL_POINTS)).astype(int))
-    stream.log(entity, rr.LineStrips3D([_raised(way[picked, :2], 0.06)], colors=[color], radii=[0.08]))
+    return time_s
 
 
 def _faded(belief: sketch.Belief) -> list[tuple[int, int, int, int]]:

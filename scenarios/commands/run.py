@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from simulator.errors import InvalidInput
 
 if TYPE_CHECKING:
     from scenarios.metrics import MetricValue
-    from scenarios.runner import Judgement
+    from scenarios.runner import Judgement, Watch
     from scenarios.schema import Criterion, Scenario
 
 SUMMARY = {
@@ -67,11 +68,15 @@ def add_parser(subparsers: Any) -> None:
         "--out", type=Path, default=Path("runs"), metavar="DIR", help="where run folders go (default: runs)"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+    parser.add_argument("--view", action="store_true", help="watch in Rerun while it is driven")
+    parser.add_argument("--web", action="store_true", help="with --view: in a web browser on this machine")
     parser.set_defaults(execute=execute)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
+    if arguments.web and not arguments.view:
+        raise InvalidInput("--web: says how --view is shown; give both")
     if not 1 <= arguments.seeds <= 1000:
         raise InvalidInput(f"--seeds {arguments.seeds}: give a number from 1 to 1000")
     scenarios = [
@@ -87,29 +92,49 @@ def execute(arguments: argparse.Namespace) -> int:
     saved: dict[int, Saved] = {}
     iterations = sum(getattr(scenario.attack, "iterations", 0) for scenario in scenarios)
     steps = sum(scenario.steps for scenario in scenarios)
-    with progress_bar("optimising and driving" if iterations else "driving", iterations + steps) as advance:
-        for index, outcome in run_all(scenarios, advance, advance, store):
-            saved[index] = Saved(
-                outcome.scenario,
-                outcome.met,
-                outcome.metrics,
-                outcome.judgements,
-                outcome.timing,
-                outcome.recording.duration_s,
-                outcome.save(store),
-                outcome.to_json(),
-            )
-    runs = [saved[index] for index in range(len(scenarios))]
-    met = all(run.met for run in runs)
-    if arguments.json:
-        entries = [{**run.report, "folder": run.folder, "timing": run.timing} for run in runs]
-        print_json({"met": met, "runs": entries})
-    elif len(runs) == 1:
-        show_one(runs[0])
-    else:
-        show_many(runs)
-        print(f"run folders: {arguments.out}")
+    with watching(arguments.view, arguments.web) as watch:
+        title = "optimising and driving" if iterations else "driving"
+        with progress_bar(title, iterations + steps) as advance:
+            for index, outcome in run_all(scenarios, advance, advance, store, watch):
+                saved[index] = Saved(
+                    outcome.scenario,
+                    outcome.met,
+                    outcome.metrics,
+                    outcome.judgements,
+                    outcome.timing,
+                    outcome.recording.duration_s,
+                    outcome.save(store),
+                    outcome.to_json(),
+                )
+        runs = [saved[index] for index in range(len(scenarios))]
+        met = all(run.met for run in runs)
+        if arguments.json:
+            entries = [{**run.report, "folder": run.folder, "timing": run.timing} for run in runs]
+            print_json({"met": met, "runs": entries})
+        elif len(runs) == 1:
+            show_one(runs[0])
+        else:
+            show_many(runs)
+            print(f"run folders: {arguments.out}")
     return 0 if met else 1
+
+
+@contextmanager
+def watching(view: bool, web: bool) -> Iterator[Watch | None]:
+    """What looks on while scenarios are driven, in a viewer that stays until it is closed; None without ``view``."""
+    if not view:
+        yield None
+        return
+    from scenarios.metrics import CAR_WIDTH_M
+    from scenarios.viewing import live_viewer
+    from simulator.viewer import Live
+
+    with live_viewer(web) as address:
+        live = Live(address, CAR_WIDTH_M)
+        try:
+            yield live
+        finally:
+            live.close()
 
 
 def show_one(run: Saved) -> None:

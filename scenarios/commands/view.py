@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simulator.errors import InfrastructureError, InvalidInput
+from scenarios.viewing import show_file
+from simulator.errors import InvalidInput
 
 if TYPE_CHECKING:
     from simulator.recording import Recording
 
-SHOWN_CAMERAS = ("wide", "model")
 FILM_HZ = 20.0
 
 
@@ -31,7 +29,7 @@ def add_parser(subparsers: Any) -> None:
         "--save", type=Path, metavar="FILE", help="write a file for Rerun (.rrd), open nothing"
     )
     parser.add_argument("--mp4", type=Path, metavar="FILE", help="write a film of the camera, open nothing")
-    parser.add_argument("--web", action="store_true", help="open it in a web browser, on this machine only")
+    parser.add_argument("--web", action="store_true", help="open it in a web browser on this machine")
     parser.set_defaults(execute=execute)
 
 
@@ -51,7 +49,7 @@ def execute(arguments: argparse.Namespace) -> int:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "run.rrd"
             write(recording, file)
-            return show(file, arguments.web)
+            show_file(file, arguments.web)
     return 0
 
 
@@ -61,19 +59,6 @@ def write(recording: Recording, path: Path) -> None:
     from simulator.viewer import save
 
     save(recording, path, CAR_WIDTH_M)
-
-
-def show(path: Path, web: bool) -> int:
-    """Open a file in Rerun, and wait until it is closed.
-
-    Raises:
-        InfrastructureError: the viewer does not run here.
-    """
-    how = ["--web-viewer"] if web else []
-    command = [sys.executable, "-m", "rerun", "--bind", "127.0.0.1", *how, str(path)]
-    if subprocess.run(command, check=False).returncode:
-        raise InfrastructureError("the viewer did not run; without a display, use --save or --mp4")
-    return 0
 
 
 def film(recording: Recording, path: Path) -> None:
@@ -86,8 +71,9 @@ def film(recording: Recording, path: Path) -> None:
 
     from simulator.camera import CAMERAS
     from simulator.overlay import draw_sight
+    from simulator.sketch import shown_camera
 
-    name = next((name for name in SHOWN_CAMERAS if f"frames/{name}" in recording.images), None)
+    name = shown_camera(recording)
     if name is None:
         raise InvalidInput("--mp4: no pictures were recorded; run it with --set record.wide_frames=true")
     camera, frames = CAMERAS[name], recording.images[f"frames/{name}"]

@@ -83,9 +83,22 @@ def test_a_patch_lies_inside_its_outline(recording: Recording) -> None:
 def test_the_clean_car_is_as_far_along_as_the_attacked_one(recording: Recording) -> None:
     way = sketch.clean_way(recording)
     assert way is not None
-    assert way.shape == (15, 3)
-    np.testing.assert_allclose(radii(way), RADIUS_M - 0.3, atol=0.01)
-    np.testing.assert_allclose(way[:, 2], np.arange(15) * 0.5 / RADIUS_M, atol=1e-6)
+    assert way.shape == (20, 3)
+    np.testing.assert_allclose(radii(way[:15]), RADIUS_M - 0.3, atol=0.01)
+    np.testing.assert_allclose(way[:15, 2], np.arange(15) * 0.5 / RADIUS_M, atol=1e-6)
+    assert np.isnan(way[15:, :2]).all(), "it drove for a shorter time"
+
+
+def test_a_part_of_a_drive_has_its_part_of_the_clean_one(recording: Recording) -> None:
+    channels = dict(recording.channels)
+    whole = channels["truth/s_m"]
+    assert whole.time_s is not None
+    channels["truth/s_m"] = Channel(whole.values[7:8], "m", whole.time_s[7:8])
+    part = sketch.clean_way(Recording(channels, {}, recording.meta))
+    both = sketch.clean_way(recording)
+    assert part is not None
+    assert both is not None
+    np.testing.assert_array_equal(part, both[7:8])
 
 
 def test_without_an_attack_there_is_nothing_of_it() -> None:
