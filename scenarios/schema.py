@@ -36,7 +36,10 @@ Duration = Annotated[float, Field(ge=CAMERA_PERIOD_S, le=600.0), AfterValidator(
 
 
 class WeatherSpec(Strict):
-    """A preset of CARLA's and what is different from it, in the words of ``carla.WeatherParameters``."""
+    """A preset by CARLA's name and what is different from it, in the words of ``carla.WeatherParameters``.
+
+    What each field does is said in `simulator.weather.Weather`.
+    """
 
     preset: str = "ClearNoon"
     cloudiness: Percent | None = None

@@ -2,7 +2,8 @@
 
 Fields, units (percent, degrees, metres) and names of presets are those of ``carla.WeatherParameters``. The numbers of
 the presets are our own: they are listed here, and go to every world as they are, so that a scenario means the same in
-all of them. ``Light`` is what the renderer makes of them.
+all of them. ``Weather`` says what the renderer makes of each field; what CARLA makes of it is CARLA's. Its other fields
+(scattering of light, falloff of fog, dust) do not exist here, and are refused in a scenario file.
 """
 
 from __future__ import annotations
@@ -12,24 +13,29 @@ from dataclasses import dataclass
 
 Color = tuple[float, float, float]
 
+_FOG_PER_M = 0.045
+"""Extinction of the densest fog."""
+
 _LOWEST_SUN = 8.0
 """Degrees; the shadows of a lower sun are no longer than of this, since they would have no end."""
 
 
 @dataclass(frozen=True)
 class Weather:
-    """State of sky and air.
+    """State of sky and air, and what is drawn of it.
 
     Attributes:
-        cloudiness: 0 clear to 100 overcast.
-        precipitation: rain in the air, 0 to 100.
-        precipitation_deposits: puddles, 0 to 100.
-        wind_intensity: 0 to 100; for CARLA's worlds, the renderer's rain falls as in a light wind.
-        sun_azimuth_angle: degrees, clockwise from x as CARLA has it.
-        sun_altitude_angle: degrees above the horizon, -90 to 90; below 0 it is night.
-        fog_density: 0 to 100.
-        fog_distance: metres at which fog begins.
-        wetness: of the road, 0 to 100.
+        cloudiness: 0 to 100: more clouds, greyer and dimmer light, fainter shadows; at 100 none.
+        precipitation: rain in the air, 0 to 100: streaks before the lens, haze, dimmer light, fainter shadows. The road
+            gets wet by the two fields that say so.
+        precipitation_deposits: puddles, 0 to 100: as ``wetness``, since no single puddle is drawn; the larger one counts.
+        wind_intensity: 0 to 100: nothing, rain always falls as in a light wind; it is sent to CARLA servers.
+        sun_azimuth_angle: degrees, clockwise from x as CARLA has it: where a low sun glows, and shadows fall away from.
+        sun_altitude_angle: degrees above the horizon, -90 to 90: brightness of the day, warm light below 25, longer
+            shadows down to 8 and none below the horizon, headlights from 6 down, noise of the sensor by night.
+        fog_density: 0 to 100: what lies ahead fades into the horizon's colour, by 1/e every 22 m at 100.
+        fog_distance: metres from the camera at which fog begins.
+        wetness: of the road, 0 to 100: darker, and mirroring the horizon at flat angles.
     """
 
     cloudiness: float = 10.0
@@ -129,13 +135,13 @@ class Light:
         horizon = _mix(_mix((0.80, 0.88, 0.95), (0.80, 0.81, 0.83), cloud), (0.98, 0.76, 0.56), warm)
         night_top, night_horizon = (0.015, 0.018, 0.03), (0.05, 0.05, 0.06)
         dim = 1 - 0.25 * rain
-        fog = weather.fog_density / 100
+        fog_per_m = _FOG_PER_M * (weather.fog_density / 100) ** 1.5
         return cls(
             ground=ground,
             sky_top=_scale(_mix(night_top, top, day), dim),
             sky_horizon=_scale(_mix(night_horizon, horizon, day), dim),
-            extinction_per_m=0.0006 + 0.045 * fog**1.5 + 0.004 * rain,
-            fog_per_m=0.045 * fog**1.5,
+            extinction_per_m=0.0006 + fog_per_m + 0.004 * rain,
+            fog_per_m=fog_per_m,
             fog_distance_m=weather.fog_distance,
             gloss=0.75 * wet,
             # none from below the horizon
