@@ -24,6 +24,9 @@ from simulator.recorded_road import NearField
 from simulator.replay import ReplayWorld, Trust
 from simulator.world import CAMERA_PERIOD_S, InvalidInput
 
+MOST_SAMPLES = 20_000
+"""Of the motion past a picture, at 20 Hz: longer than any scenario lasts."""
+
 READ_DRIVES = 4
 """So many drives are kept, so that the checks before a run do not read a log again and again."""
 
@@ -81,9 +84,15 @@ def _drive(options: ReplayOptions, speed_mps: float) -> RecordedDrive:
         drive = read_segment(source.path)
     elif isinstance(source, FootageSource):
         footage = Footage(source.path)
+        if footage.period_s is None:
+            raise InvalidInput(
+                f"{source.path}: a raw stream does not say how many frames a second has; put it into a container, "
+                "such as .mp4"
+            )
         frames = len(footage)
         if frames == 1:  # one picture, and road for as long as it may be continued
             frames = math.ceil(options.trust.continued_m / (speed_mps * CAMERA_PERIOD_S)) + 1
+            frames = min(frames, MOST_SAMPLES)
         motion = MotionLog.straight(speed_mps, frames, footage.period_s)
         drive = RecordedDrive(footage, _camera(source.camera, footage), motion)
     else:

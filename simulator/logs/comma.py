@@ -32,6 +32,9 @@ def read_segment(folder: str | Path) -> RecordedDrive:
 
     Args:
         folder: that holds ``global_pose`` and ``processed_log``.
+
+    Raises:
+        InvalidInput: a file is not there, or holds something else.
     """
     folder = Path(folder)
     time = _load(folder, "global_pose/frame_times")
@@ -42,6 +45,8 @@ def read_segment(folder: str | Path) -> RecordedDrive:
         raise InvalidInput(f"{folder}/global_pose: its arrays differ in length")
     can_time = _load(folder, "processed_log/CAN/steering_angle/t")
     can_angle = _load(folder, "processed_log/CAN/steering_angle/value")
+    if len(can_time) != len(can_angle):
+        raise InvalidInput(f"{folder}/processed_log/CAN/steering_angle: t and value differ in length")
 
     speed = np.linalg.norm(velocity, axis=1)
     seen = np.einsum("nji,nj->ni", device, velocity)  # travel in the camera's axes: forward, right, down
@@ -59,30 +64,40 @@ def read_segment(folder: str | Path) -> RecordedDrive:
     x, y = x - camera.mount.x_m * np.cos(yaw), y - camera.mount.x_m * np.sin(yaw)
     x, y = x - x[0], y - y[0]
     cos, sin = math.cos(yaw[0]), math.sin(yaw[0])
-    motion = MotionLog(
-        time_s=time - time[0],
-        x_m=cos * x + sin * y,
-        y_m=cos * y - sin * x,
-        yaw_rad=yaw - yaw[0],
-        speed_mps=speed,
-        steering_rad=np.radians(np.interp(time, can_time, can_angle.reshape(len(can_time), -1)[:, 0])),
-    )
+    try:
+        motion = MotionLog(
+            time_s=time - time[0],
+            x_m=cos * x + sin * y,
+            y_m=cos * y - sin * x,
+            yaw_rad=yaw - yaw[0],
+            speed_mps=speed,
+            steering_rad=np.radians(np.interp(time, can_time, can_angle)),
+        )
+    except InvalidInput as error:
+        raise InvalidInput(f"{folder}: {error}") from error
     video = folder / "video.hevc"
     return RecordedDrive(Footage(video if video.is_file() else folder / "preview.png"), camera, motion)
 
 
 def _load(folder: Path, name: str, columns: int | None = None) -> Array:
-    """An array of a segment, ``(n,)`` or ``(n, columns)``."""
+    """An array of a segment, ``(n, columns)``, or ``(n,)`` where it holds single numbers."""
     path = folder / name
     try:
-        values = np.load(path, allow_pickle=False)
-    except FileNotFoundError as error:
+        values = np.asarray(np.load(path, allow_pickle=False), np.float64)
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise InvalidInput(f"{path}: no such file; give the folder of a comma2k19 segment") from error
-    except ValueError as error:
-        raise InvalidInput(f"{path}: not a NumPy array ({error})") from error
-    if columns is not None and values.shape[1:] != (columns,):
-        raise InvalidInput(f"{path}: shape {values.shape}; must be (n, {columns})")
-    return np.asarray(values, dtype=np.float64)
+    except (OSError, EOFError, TypeError, ValueError) as error:
+        raise InvalidInput(f"{path}: not a NumPy array of numbers ({error})") from error
+    if columns is None and values.shape[1:] == (1,):
+        values = values[:, 0]
+    wanted = () if columns is None else (columns,)
+    if values.ndim == 0 or values.shape[1:] != wanted:
+        raise InvalidInput(
+            f"{path}: shape {values.shape}; must be (n{''.join(f', {size}' for size in wanted)})"
+        )
+    if not len(values) or not np.isfinite(values).all():
+        raise InvalidInput(f"{path}: must hold finite numbers, at least one")
+    return values
 
 
 def _rotations(quaternion: Array) -> Array:

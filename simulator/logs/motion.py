@@ -43,6 +43,9 @@ class MotionLog:
     def __post_init__(self) -> None:
         if len(self.time_s) == 0 or bool((np.diff(self.time_s) <= 0).any()):
             raise InvalidInput("motion log: time_s must not be empty, and must rise")
+        for name in ("time_s", "x_m", "y_m", "yaw_rad", "speed_mps"):
+            if not np.isfinite(getattr(self, name)).all():
+                raise InvalidInput(f"motion log: {name} holds numbers that are not finite")
 
     def __len__(self) -> int:
         return len(self.time_s)

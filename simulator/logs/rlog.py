@@ -139,9 +139,12 @@ def read_drive(
         InvalidInput: the log says too little.
     """
     events, seen = read_events(path), Footage(footage)
-    camera = _camera(events, path) if camera_of is None else camera_of(seen)
     whole = _exact(events)
-    motion = _motion_of(events, path, camera) if whole is None else _recorded_motion(whole, path)
+    try:
+        camera = _camera(events) if camera_of is None else camera_of(seen)
+        motion = _motion_of(events) if whole is None else _recorded_motion(whole)
+    except InvalidInput as error:
+        raise InvalidInput(f"{path}: {error}") from error
     return RecordedDrive(seen, camera, motion)
 
 
@@ -163,7 +166,7 @@ def _exact(events: list[Any]) -> bytes | None:
     return pieces.removeprefix(MAGIC) if pieces.startswith(MAGIC) else None
 
 
-def _recorded_motion(whole: bytes, path: str | Path) -> MotionLog:
+def _recorded_motion(whole: bytes) -> MotionLog:
     """How the car of a recording moved, from its own states."""
     names = ("x_m", "y_m", "yaw_rad", "speed_mps", "steering_rad")
     try:
@@ -171,29 +174,30 @@ def _recorded_motion(whole: bytes, path: str | Path) -> MotionLog:
         time_s = recording.channels["state/x_m"].time_s
         states = [recording[f"state/{name}"].astype(np.float64) for name in names]
     except UNREADABLE as error:
-        raise InvalidInput(f"{path}: the recording in this log is damaged ({_first_line(error)})") from error
+        raise InvalidInput(f"the recording in this log is damaged ({_first_line(error)})") from error
     if time_s is None:
-        raise InvalidInput(f"{path}: the recording in this log has states without times")
+        raise InvalidInput("the recording in this log has states without times")
     return MotionLog(time_s, *states).since(0)
 
 
-def _motion_of(events: list[Any], path: str | Path, camera: Camera) -> MotionLog:
+def _motion_of(events: list[Any]) -> MotionLog:
     """How a real car moved: its speed and yaw rate, integrated over the frames of its road camera."""
     time_s = _frame_times(events)
     if len(time_s) < 2:
-        raise InvalidInput(f"{path}: no roadEncodeIdx or roadCameraState events say when frames were taken")
+        raise InvalidInput("no roadEncodeIdx or roadCameraState events say when frames were taken")
     car = [
         (1e-9 * m.logMonoTime, m.carState.vEgo, math.radians(m.carState.steeringAngleDeg), m.carState.yawRate)
         for m in _of(events, "carState")
     ]
     if not car:
-        raise InvalidInput(f"{path}: no carState events say how fast the car was")
+        raise InvalidInput("no carState events say how fast the car was")
     car_time, speed, steering, car_rate = np.array(car).T
     turning = [
         (1e-9 * m.logMonoTime, -m.livePose.angularVelocityDevice.z) for m in _of(events, "livePose")
     ] or [
         (1e-9 * m.logMonoTime, -m.liveLocationKalmanDEPRECATED.angularVelocityCalibrated.value[2])
         for m in _of(events, "liveLocationKalmanDEPRECATED")
+        if len(m.liveLocationKalmanDEPRECATED.angularVelocityCalibrated.value) == 3
     ]
     rate_time, rate = np.array(turning).T if turning else (car_time, car_rate)
     speed, steering = np.interp(time_s, car_time, speed), np.interp(time_s, car_time, steering)
@@ -216,14 +220,14 @@ def _frame_times(events: list[Any]) -> Array:
     return 1e-9 * np.unique(np.array(stamps, np.float64))
 
 
-def _camera(events: list[Any], path: str | Path) -> Camera:
+def _camera(events: list[Any]) -> Camera:
     """The camera of the device that wrote the log, mounted as it found itself to be."""
     device = next((str(m.initData.deviceType) for m in _of(events, "initData")), "unknown")
     calibrations = [m.liveCalibration for m in _of(events, "liveCalibration")]
     if device not in DEVICES or not calibrations or len(calibrations[-1].rpyCalib) != 3:
         raise InvalidInput(
-            f"{path}: device {device!r} and {len(calibrations)} calibrations do not say which camera took the video; "
-            "give source.camera"
+            f"device {device!r} and {len(calibrations)} calibrations do not say which camera took the video; give "
+            "source.camera"
         )
     roll, pitch, yaw = calibrations[-1].rpyCalib
     mount = {"roll_rad": roll, "pitch_rad": pitch, "yaw_rad": yaw}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -63,8 +64,72 @@ def test_a_folder_without_a_log_is_invalid_input(tmp_path: Path) -> None:
         read_segment(tmp_path)
 
 
-def test_a_broken_array_is_invalid_input(tmp_path: Path) -> None:
-    (tmp_path / "global_pose").mkdir()
-    (tmp_path / "global_pose/frame_times").write_text("not an array")
-    with pytest.raises(InvalidInput, match="not a NumPy array"):
-        read_segment(tmp_path)
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """A second at 10 m/s on the equator, to the east; a raw stream of pictures beside it."""
+    time, radius_m = 0.05 * np.arange(20), 6_378_137.0
+    zero, one = np.zeros(20), np.ones(20)
+    arrays = {
+        "global_pose/frame_times": 100.0 + time,
+        "global_pose/frame_positions": np.stack([radius_m * one, 10 * time, zero], 1),
+        "global_pose/frame_velocities": np.stack([zero, 10 * one, zero], 1),
+        # forward east, right south, down to the middle of the earth
+        "global_pose/frame_orientations": np.tile([0.5, -0.5, -0.5, 0.5], (20, 1)),
+        "processed_log/CAN/steering_angle/t": 100.0 + time,
+        "processed_log/CAN/steering_angle/value": (2.0 * one)[:, None],
+    }
+    for name, values in arrays.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        with (tmp_path / name).open("wb") as file:
+            np.save(file, values)
+    cv2.imwrite(str(tmp_path / "preview.png"), np.zeros((874, 1164, 3), np.uint8))
+    return tmp_path
+
+
+def test_a_drive_to_the_east(small: Path) -> None:
+    drive = read_segment(small)
+    assert len(drive.footage) == 1
+    assert drive.motion.x_m == pytest.approx(0.5 * np.arange(20), abs=1e-6)
+    assert drive.motion.y_m == pytest.approx(np.zeros(20), abs=1e-6)
+    assert drive.motion.steering_rad == pytest.approx(np.full(20, math.radians(2.0)))
+    assert (drive.camera.mount.pitch_rad, drive.camera.mount.yaw_rad) == pytest.approx((0.0, 0.0))
+
+
+def test_the_video_is_taken_where_there_is_one(small: Path) -> None:
+    """As a raw stream, which ``video.hevc`` is."""
+    stream = small / "stream.mjpeg"
+    writer = cv2.VideoWriter(str(stream), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*"MJPG"), 20.0, (1164, 874))
+    for index in range(3):
+        writer.write(np.full((874, 1164, 3), 80 * index, np.uint8))
+    writer.release()
+    stream.rename(small / "video.hevc")
+    drive = read_segment(small)
+    assert len(drive.footage) == 3
+    assert abs(int(drive.footage.frame(1)[400, 500, 0]) - 80) <= 3
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("global_pose/frame_times", b"text", "not a NumPy array"),
+        ("global_pose/frame_times", b"", "not a NumPy array"),
+        ("global_pose/frame_times", np.array(["a", "b"]), "not a NumPy array of numbers"),
+        ("global_pose/frame_times", np.array(1.0), r"shape \(\); must be \(n\)"),
+        ("global_pose/frame_times", np.zeros(0), "finite numbers, at least one"),
+        ("global_pose/frame_times", np.zeros(20), r"test_damage.*: motion log: time_s must .* rise"),
+        ("global_pose/frame_times", np.arange(9.0), "global_pose: its arrays differ in length"),
+        ("global_pose/frame_positions", np.zeros((20, 2)), r"shape \(20, 2\); must be \(n, 3\)"),
+        ("global_pose/frame_velocities", np.full((20, 3), np.nan), "finite numbers"),
+        ("processed_log/CAN/steering_angle/t", np.arange(3.0), "steering_angle: t and value differ"),
+        ("preview.png", b"text", "preview.png: frame 0 cannot be decoded"),
+        ("video.hevc", b"text", "video.hevc: not a video"),
+    ],
+)
+def test_damage_is_invalid_input(small: Path, name: str, content: bytes | np.ndarray, message: str) -> None:
+    with (small / name).open("wb") as file:
+        if isinstance(content, bytes):
+            file.write(content)
+        else:
+            np.save(file, content)
+    with pytest.raises(InvalidInput, match=message):
+        read_segment(small)

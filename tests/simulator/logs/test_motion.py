@@ -79,3 +79,6 @@ def test_time_must_rise() -> None:
     zero = np.zeros(2)
     with pytest.raises(InvalidInput, match="time_s"):
         MotionLog(zero, zero, zero, zero, zero, zero)
+    time = np.arange(2.0)
+    with pytest.raises(InvalidInput, match="yaw_rad holds"):
+        MotionLog(time, zero, zero, np.array([0.0, np.nan]), zero, zero)

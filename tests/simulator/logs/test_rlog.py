@@ -170,6 +170,27 @@ def test_a_real_log_is_a_drive(tmp_path: Path, pose: bool) -> None:
         read_recording(tmp_path / "rlog.bz2")
 
 
+def test_a_log_without_frames_or_with_nonsense_is_named(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "first.png"), np.zeros((874, 1164, 3), np.uint8))
+    real_log(tmp_path / "rlog.bz2", pose=False)
+    messages = []
+    for event in read_events(tmp_path / "rlog.bz2"):
+        builder = event.as_builder()
+        if event.which() == "carState":
+            builder.carState.vEgo = math.nan
+        messages.append((event.which(), builder.to_bytes()))
+    for left_out, message in (
+        ("carState", "no carState events"),
+        ("roadCameraState", "no roadEncodeIdx"),
+        ("liveCalibration", "device 'neo' and 0 calibrations"),
+        ("", "motion log: x_m holds numbers that are not finite"),
+    ):
+        path = tmp_path / f"without {left_out}"
+        path.write_bytes(b"".join(message for kind, message in messages if kind != left_out))
+        with pytest.raises(InvalidInput, match=f"{path.name}: {message}"):
+            read_drive(path, tmp_path / "first.png")
+
+
 def test_bad_logs_are_invalid_input(recording: Recording, log: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="no such log"):
         read_events(tmp_path / "none.zst")
