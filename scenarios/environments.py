@@ -47,7 +47,7 @@ def make_env(scenario: str | Path = DEFAULT_SCENARIO, render_mode: str | None = 
     Args:
         scenario: a packaged scenario's name, or a file. Its assistant does not drive, but with a render mode it looks,
             and what it sees is drawn.
-        render_mode: None or ``rgb_array``.
+        render_mode: None, ``rgb_array``, or ``human`` for a window.
     """
     return LaneKeepingEnv(**_parts([_load(scenario)], render_mode))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import gymnasium
 import numpy as np
@@ -26,6 +26,9 @@ from simulator.cruise import Cruise
 from simulator.lane_keeping import LaneKeepingTask
 from simulator.roads.road import Road
 from simulator.world import CAMERA_PERIOD_S, Command, InvalidInput, Observation, World
+
+if TYPE_CHECKING:
+    from simulator.window import Window
 
 Frame = NDArray[np.uint8]
 Action = NDArray[np.float32]
@@ -107,12 +110,19 @@ class _Episodes:
     """What the single and the vector environment share: N episodes of a task in a world."""
 
     def __init__(
-        self, world: World, task: LaneKeepingTask, render_mode: str | None, spectator: Spectator | None
+        self,
+        world: World,
+        task: LaneKeepingTask,
+        render_mode: str | None,
+        spectator: Spectator | None,
+        modes: Sequence[str],
     ) -> None:
-        if render_mode not in (None, "rgb_array"):
-            raise InvalidInput(f"render_mode: {render_mode!r} is not supported; use 'rgb_array' or None")
+        if render_mode not in (None, *modes):
+            raise InvalidInput(
+                f"render_mode: {render_mode!r} is not supported; use None or one of: {', '.join(modes)}"
+            )
         if render_mode is not None and spectator is None:
-            raise InvalidInput("render_mode: 'rgb_array' needs a spectator, which says what to draw")
+            raise InvalidInput(f"render_mode: {render_mode!r} needs a spectator, which says what to draw")
         self.world, self.task, self.camera = world, task, CAMERAS["model"]
         self.spectator = spectator if render_mode is not None else None
         self.cruise = Cruise()
@@ -214,12 +224,16 @@ class LaneKeepingEnv(gymnasium.Env[Frame, Action]):
     Args:
         world: one world, with a camera ``model``, and the spectator's if there is one.
         task: what an action does and earns.
-        render_mode: None or ``rgb_array``.
-        spectator: what ``render`` shows.
+        render_mode: None; ``rgb_array``, where ``render`` gives pictures; or ``human``, where they are shown in a
+            window after every ``reset`` and ``step``, at the pace of the camera.
+        spectator: what pictures show.
+
+    Raises:
+        InvalidInput: the arguments do not fit together, or a window needs an extra that is not installed.
     """
 
     metadata: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
-        "render_modes": ["rgb_array"],
+        "render_modes": ["human", "rgb_array"],
         "render_fps": FRAMES_PER_S,
     }
 
@@ -232,8 +246,13 @@ class LaneKeepingEnv(gymnasium.Env[Frame, Action]):
     ) -> None:
         if world.size != 1:
             raise InvalidInput(f"world: it has {world.size} worlds; use LaneKeepingVectorEnv")
-        self._episodes = _Episodes(world, task, render_mode, spectator)
+        self._episodes = _Episodes(world, task, render_mode, spectator, self.metadata["render_modes"])
         self.render_mode = render_mode
+        self._window: Window | None = None
+        if render_mode == "human":
+            from simulator.window import Window
+
+            self._window = Window(FRAMES_PER_S)
         self.observation_space: gymnasium.spaces.Space[Frame] = _frame_space(self._episodes.camera)
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (1,), np.float32)
 
@@ -243,6 +262,7 @@ class LaneKeepingEnv(gymnasium.Env[Frame, Action]):
         """Begin an episode; the same seed gives the same bytes. There are no options."""
         super().reset(seed=seed)
         self._episodes.reset(int(self.np_random.integers(_LARGEST_SEED)))
+        self._show()
         return self._episodes.frames()[0], self._info(None)
 
     def step(self, action: Action) -> tuple[Frame, float, bool, bool, dict[str, Any]]:
@@ -251,6 +271,7 @@ class LaneKeepingEnv(gymnasium.Env[Frame, Action]):
             raise gymnasium.error.ResetNeeded("call reset() before step()")
         asked = self._episodes.asked(action)
         reward, terminated, truncated = self._episodes.step(asked, torch.zeros(1, dtype=torch.bool), 0)
+        self._show()
         return (
             self._episodes.frames()[0],
             float(reward),
@@ -263,12 +284,18 @@ class LaneKeepingEnv(gymnasium.Env[Frame, Action]):
         return {key: value[0].item() for key, value in self._episodes.info(truncated).items()}
 
     def render(self) -> Frame | None:
-        """The camera with what is believed of the road, and a view from above; None without a render mode."""
-        return None if self.render_mode is None else self._episodes.picture(0)
+        """The camera with what is believed of the road, and a view from above; None unless it is ``rgb_array``."""
+        return self._episodes.picture(0) if self.render_mode == "rgb_array" else None
+
+    def _show(self) -> None:
+        if self._window is not None:
+            self._window.show(self._episodes.picture(0))
 
     def close(self) -> None:
-        """Close the world; may be called twice."""
+        """Close the world and the window; may be called twice."""
         self._episodes.close()
+        if self._window is not None:
+            self._window.close()
 
 
 class LaneKeepingVectorEnv(VectorEnv[Frame, Action, NDArray[Any]]):
@@ -294,7 +321,7 @@ class LaneKeepingVectorEnv(VectorEnv[Frame, Action, NDArray[Any]]):
         render_mode: str | None = None,
         spectator: Spectator | None = None,
     ) -> None:
-        self._episodes = _Episodes(world, task, render_mode, spectator)
+        self._episodes = _Episodes(world, task, render_mode, spectator, self.metadata["render_modes"])
         self.num_envs = world.size
         self.render_mode = render_mode
         self.single_observation_space = _frame_space(self._episodes.camera)

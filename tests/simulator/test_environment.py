@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from stable_baselines3.common.env_checker import check_env as check_env_sb3
 from simulator.camera import CAMERAS
 from simulator.embedded import EmbeddedWorld, OtherCar, Start
 from simulator.environment import LaneKeepingEnv, LaneKeepingVectorEnv, Spectator
+from simulator.errors import MissingExtra
 from simulator.lane_keeping import LaneKeepingTask
 from simulator.roads.layout import LaneLayout
 from simulator.roads.road import Road
@@ -211,12 +213,40 @@ def test_pictures_show_what_is_believed() -> None:
     assert np.abs(pictures[0] - pictures[1]).max() > 50
 
 
+def test_a_window_shows_every_instant(monkeypatch: pytest.MonkeyPatch) -> None:
+    pygame = pytest.importorskip("pygame")
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    spectator = Spectator(CAMERAS["model"], [ROAD])
+    shown, given = (
+        LaneKeepingEnv(_Sketched(Start(speed_mps=20.0)), TASK, mode, spectator)
+        for mode in ("human", "rgb_array")
+    )
+    for env in (shown, given):
+        env.reset(seed=0)
+    for _ in range(2):
+        assert shown.render() is None
+        screen = pygame.surfarray.array3d(pygame.display.get_surface()).swapaxes(0, 1)
+        np.testing.assert_array_equal(screen, given.render())
+        for env in (shown, given):
+            env.step(np.ones(1, np.float32))
+    shown.close()
+    shown.close()
+    assert not pygame.display.get_init()
+
+
+def test_a_window_needs_its_extra(world: _Sketched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pygame", None)
+    monkeypatch.delitem(sys.modules, "simulator.window", raising=False)
+    with pytest.raises(MissingExtra, match=r"dirtyroad\[window\]"):
+        LaneKeepingEnv(world, TASK, "human", Spectator(CAMERAS["model"], [ROAD]))
+
+
 def test_wrong_use_is_refused(world: _Sketched, env: LaneKeepingEnv) -> None:
     fresh = LaneKeepingEnv(world, TASK)
     with pytest.raises(gymnasium.error.ResetNeeded):
         fresh.step(np.zeros(1, np.float32))
     with pytest.raises(InvalidInput, match="render_mode"):
-        LaneKeepingEnv(world, TASK, "human")
+        LaneKeepingEnv(world, TASK, "ansi", Spectator(CAMERAS["model"], [ROAD]))
     with pytest.raises(InvalidInput, match="spectator"):
         LaneKeepingEnv(world, TASK, "rgb_array")
     with pytest.raises(InvalidInput, match="camera 'model'"):
