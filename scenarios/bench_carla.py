@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import queue
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from scenarios.carla_process import serving
 from simulator.world import CAMERA_PERIOD_S, InfrastructureError
 
 TIMEOUT_S = 60.0
@@ -35,21 +34,12 @@ def throughput() -> list[Throughput]:
     Raises:
         InfrastructureError: the server does not start, or does not answer.
     """
-    command = [sys.executable, "-m", "scenarios.cli", "serve", "--port", "0", "--quiet"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            if not line.startswith("serving"):
-                raise InfrastructureError(f"the CARLA server does not start: {line.strip()!r}")
-            port = int(line.split(":")[1].split()[0])
-            return [
-                Throughput("none", _measure(port, None, ticks=1000)),
-                Throughput("512 x 256", _measure(port, (512, 256), ticks=100)),
-                Throughput("800 x 600", _measure(port, (800, 600), ticks=50)),
-            ]
-        finally:
-            process.kill()
+    with serving() as (_, port, _):
+        return [
+            Throughput("none", _measure(port, None, ticks=1000)),
+            Throughput("512 x 256", _measure(port, (512, 256), ticks=100)),
+            Throughput("800 x 600", _measure(port, (800, 600), ticks=50)),
+        ]
 
 
 def _measure(port: int, size: tuple[int, int] | None, ticks: int, repetitions: int = 3) -> float:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from scenarios.builtin import EmbeddedOptions
 from scenarios.registry import Plugin, WorldOptions
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -20,7 +21,8 @@ class CarlaOptions(WorldOptions):
         port: of its calls.
         timeout_s: of every call, and of waiting for sensor data.
         town: one of the server's own maps, which must be the scenario's; if not given, the scenario's map is sent.
-        patch: ``composite`` lays dirt into the pictures, ``texture`` sends it to the server (``dirtyroad serve`` only).
+        patch: ``composite`` lays dirt into the pictures, ``texture`` sends it to the server (``dirtyroad serve`` only);
+            what the server can do best if not given.
         car: blueprint id; if not given, the scenario's own car where the server has it.
     """
 
@@ -29,8 +31,13 @@ class CarlaOptions(WorldOptions):
     port: Port = 2000
     timeout_s: Annotated[float, Field(ge=0.1, le=3600.0)] = 60.0
     town: Annotated[str, Field(min_length=1, max_length=255)] | None = None
-    patch: Literal["composite", "texture"] = "composite"
+    patch: Literal["composite", "texture"] | None = None
     car: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+
+    @property
+    def rehearsed(self) -> EmbeddedOptions:
+        """The embedded world: the same road and the same car, and it keeps gradients."""
+        return EmbeddedOptions(type="embedded", latency_s=self.latency_s)
 
 
 CARLA = Plugin(

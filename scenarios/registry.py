@@ -65,6 +65,11 @@ class WorldOptions(Options):
 
     latency_s: Annotated[float, Field(ge=0.0, le=1.0, multiple_of=0.01)] = 0.0
 
+    @property
+    def rehearsed(self) -> WorldOptions:
+        """The world in which attacks on drives in this one are made; it must keep gradients."""
+        return self
+
 
 @dataclass(frozen=True)
 class Plugin:

@@ -65,7 +65,7 @@ def rehearsal_of(
     Raises:
         InvalidInput: the scenario's world has no gradients.
     """
-    vehicle, spec = vehicle_of(scenario), scenario.world
+    vehicle, spec = vehicle_of(scenario), scenario.world.rehearsed
     cameras = cameras_of(scenario, assistant().cameras)
     setting = Setting([scene], [start_of(scenario)], vehicle, cameras)
     world: Any = plugin("worlds", spec.type).load()(spec, setting)

@@ -46,7 +46,8 @@ class Place:
         port: of its calls.
         timeout_s: of every call.
         town: one of the server's maps, which must be that of the scenario; None to send the scenario's.
-        patch: how dirt gets onto the road: laid into the pictures, or sent as a texture.
+        patch: how dirt gets onto the road: laid into the pictures, or sent as a texture, which is exact; None for a
+            texture where the server can lay it.
         car: blueprint of the car; None for the scenario's own where the server has it.
         centred: ask for pictures with the principal point in the middle even of a server that can do otherwise.
     """
@@ -55,7 +56,7 @@ class Place:
     port: int = 2000
     timeout_s: float = 60.0
     town: str | None = None
-    patch: Literal["composite", "texture"] = "composite"
+    patch: Literal["composite", "texture"] | None = None
     car: str | None = None
     centred: bool = False
 
@@ -156,10 +157,16 @@ class _Run:
             session.load_town(world.place.town)
         session.synchronise(CAMERA_PERIOD_S)
         self._set_weather()
+        self._library = session.world.get_blueprint_library()
+        # who has this car can lay textures, too
+        self._own_server = OTHER_CAR in {blueprint.id for blueprint in self._library}
+        self._lays_textures = (
+            self._own_server if world.place.patch is None else world.place.patch == "texture"
+        )
         self._begin = world.reference.start(0)
         self._ego = Ego(session, world.vehicle, world.place.car, self._begin.vehicle)
         self._others = self._spawn_others()
-        detector = session.world.get_blueprint_library().find("sensor.other.collision")
+        detector = self._library.find("sensor.other.collision")
         self._collisions = session.listen(session.spawn(detector, transform_at(ORIGIN), self._ego.actor))
         self._eyes: dict[str, Eye] = {}
         self._queue: list[carla.VehicleControl] = []
@@ -203,7 +210,7 @@ class _Run:
         place = seen.truth.s_m
         self._s = place + 0.5 * CAMERA_PERIOD_S * state.speed_mps
         self._hit |= bool(self._collisions.all_until(frame))
-        dirt = self._laid if world.place.patch == "composite" else ()
+        dirt = () if self._lays_textures else self._laid
         return replace(
             seen,
             truth=replace(seen.truth, collided=seen.truth.collided | self._hit),
@@ -215,14 +222,14 @@ class _Run:
         wanted = tuple(self._world.layers)
         if list(map(id, wanted)) == list(map(id, self._laid)):
             return
-        if self._world.place.patch == "composite":
-            for eye in self._eyes.values():
-                eye.expect_dirt()
-        else:
+        if self._lays_textures:
             for layer in self._laid:
                 take_away(self._session.world, layer)
             for layer in wanted:
                 lay_layer(self._session.world, layer)
+        else:
+            for eye in self._eyes.values():
+                eye.expect_dirt()
         self._laid = wanted
 
     def _set_weather(self) -> None:
@@ -238,9 +245,7 @@ class _Run:
         boxes = self._boxes(0)
         if boxes is None:
             return []
-        library = self._session.world.get_blueprint_library()
-        known = {blueprint.id for blueprint in library}
-        blueprint = library.find(OTHER_CAR if OTHER_CAR in known else SIMILAR_CAR)
+        blueprint = self._library.find(OTHER_CAR if self._own_server else SIMILAR_CAR)
         blueprint.set_attribute("color", ",".join(str(round(255 * float(c))) for c in boxes.color[0, 0]))
         others = []
         for index in range(boxes.x_m.shape[1]):

@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from scenarios.carla_process import Serving, serving
+
 carla = pytest.importorskip("carla")
 
 DELTA_S = 0.05
-
-
-@contextmanager
-def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], int, int]]:
-    """Run ``dirtyroad serve`` on free ports: the process and both ports."""
-    command = [sys.executable, "-m", "scenarios.cli", "serve", "--port", "0", "--quiet", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line.startswith("serving CARLA"), line
-        port, data_port = (int("".join(filter(str.isdigit, word))) for word in line.split(":")[1:])
-        yield process, port, data_port
-    finally:
-        process.kill()
-        process.wait(10)
-        if process.stdout is not None:
-            process.stdout.close()
 
 
 def connect(port: int, timeout_s: float = 20.0) -> Any:
@@ -103,7 +85,7 @@ def chained_map() -> str:
 class Tools:
     """What tests need that start servers of their own."""
 
-    serving: Callable[..., AbstractContextManager[tuple[subprocess.Popen[str], int, int]]] = serving
+    serving: Callable[..., AbstractContextManager[Serving]] = serving
     connect: Callable[..., Any] = connect
     synchronise: Callable[..., None] = synchronise
 
