@@ -22,7 +22,7 @@ from lkas.network import AUXILIARY_ROWS, CURVES, SKY_ROWS
 from lkas.optics import Optics
 from simulator.camera import CAMERAS, Camera, Mounts
 from simulator.geometry import rotate
-from simulator.objects import CAR_LENGTH_M, Boxes
+from simulator.objects import OTHER_CAR_LENGTH_M, Boxes
 from simulator.renderer import Renderer
 from simulator.roads.ahead import Lines, look_ahead
 from simulator.roads.road import Road
@@ -185,7 +185,7 @@ def _traffic(spec: EpisodeSpec, road: Road, views: _Views, rng: np.random.Genera
         place = own_s + rng.uniform(5, 100)
         per_clip.append(
             (
-                own_s + front + ahead + 0.5 * CAR_LENGTH_M,
+                own_s + front + ahead + 0.5 * OTHER_CAR_LENGTH_M,
                 rng.normal(0, 0.25),
                 speed + rng.normal(0, 2),
                 place,
@@ -207,7 +207,7 @@ def _traffic(spec: EpisodeSpec, road: Road, views: _Views, rng: np.random.Genera
     )
     boxes = Boxes.cars(x, y, yaw, color.clamp(0, 1)[views.clip])
     present = table[:, 5:].bool()
-    gap = s_lead - 0.5 * CAR_LENGTH_M - views.s_m - front
+    gap = s_lead - 0.5 * OTHER_CAR_LENGTH_M - views.s_m - front
     present[:, 0] &= gap > 1.0
     lead = torch.where(present[:, 0], gap, torch.full_like(gap, math.nan))
     return replace(boxes, present=present), lead

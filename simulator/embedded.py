@@ -19,7 +19,7 @@ from torch import Tensor
 
 from simulator.camera import Camera
 from simulator.geometry import rotate
-from simulator.objects import CAR_LENGTH_M, Boxes, collides, footprint
+from simulator.objects import OTHER_CAR_LENGTH_M, Boxes, collides, footprint
 from simulator.radar import look
 from simulator.renderer import Renderer
 from simulator.roads.ahead import CAMERA_FOOT_M, Lines, look_ahead
@@ -195,7 +195,7 @@ class EmbeddedWorld:
         for start in self._starts:
             cars = [
                 (
-                    start.s_m + front + car.gap_m + 0.5 * CAR_LENGTH_M,
+                    start.s_m + front + car.gap_m + 0.5 * OTHER_CAR_LENGTH_M,
                     car.d_m,
                     car.speed_mps,
                     car.braking_time_s,

@@ -16,9 +16,10 @@ import torch
 from torch import Tensor
 
 from simulator.camera import Camera, Mounts
+from simulator.drawing import draw_boxes
 from simulator.geometry import rotate
 from simulator.lens import Lens
-from simulator.objects import Boxes, draw_boxes
+from simulator.objects import Boxes
 from simulator.roads.place import stack_curves
 from simulator.scene import Scene
 from simulator.sky import Panorama

@@ -28,7 +28,7 @@ class Weather:
         cloudiness: 0 to 100: more clouds, greyer and dimmer light, fainter shadows; at 100 none.
         precipitation: rain in the air, 0 to 100: streaks before the lens, haze, dimmer light, fainter shadows. The road
             gets wet by the two fields that say so.
-        precipitation_deposits: puddles, 0 to 100: as ``wetness``, since no single puddle is drawn; the larger one counts.
+        precipitation_deposits: puddles, 0 to 100: as ``wetness``, since none is drawn; the larger of the two counts.
         wind_intensity: 0 to 100: nothing, rain always falls as in a light wind; it is sent to CARLA servers.
         sun_azimuth_angle: degrees, clockwise from x as CARLA has it: where a low sun glows, and shadows fall away from.
         sun_altitude_angle: degrees above the horizon, -90 to 90: brightness of the day, warm light below 25, longer

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from simulator.objects import CAR_HEIGHT_M, CAR_LENGTH_M, CAR_WIDTH_M
+from simulator.objects import OTHER_CAR_HEIGHT_M, OTHER_CAR_LENGTH_M, OTHER_CAR_WIDTH_M
 from simulator.vehicle import PRESETS
 
 VALUE_TYPES = {"Bool": 1, "Int": 2, "Float": 3, "String": 4, "RGBColor": 5}
@@ -96,9 +96,9 @@ def _entries(
         for name, car in PRESETS.items()
         if car.model == "kinematic"
     }
-    sizes[OTHER_CAR] = CAR_LENGTH_M, CAR_WIDTH_M
+    sizes[OTHER_CAR] = OTHER_CAR_LENGTH_M, OTHER_CAR_WIDTH_M
     for name, (length, width) in sizes.items():
-        half = 0.5 * length, 0.5 * width, 0.5 * CAR_HEIGHT_M
+        half = 0.5 * length, 0.5 * width, 0.5 * OTHER_CAR_HEIGHT_M
         yield name, half, _vehicle("car", "", 2, 4, data["colors"])
     for number in range(1, data["walkers"] + 1):
         yield f"walker.pedestrian.{number:04d}", tuple(data["walker_half_size"]), _walker(number)

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from simulator.objects import CAR_LENGTH_M, Boxes
+from simulator.objects import OTHER_CAR_LENGTH_M, Boxes
 from simulator.radar import CLOSING, GAP, look
 from simulator.vehicle import VehicleParameters
 from simulator.world import VehicleState
@@ -33,12 +33,12 @@ def seen(
 
 
 def test_a_car_that_stands_ahead() -> None:
-    assert seen(40.0, 0.0) == pytest.approx((40.0 - 0.5 * CAR_LENGTH_M - FRONT_M, 20.0))
+    assert seen(40.0, 0.0) == pytest.approx((40.0 - 0.5 * OTHER_CAR_LENGTH_M - FRONT_M, 20.0))
 
 
 def test_an_oncoming_car_comes_with_both_speeds() -> None:
     gap, closing = seen(60.0, 0.5, math.pi, 15.0)
-    assert gap == pytest.approx(60.0 - 0.5 * CAR_LENGTH_M - FRONT_M)
+    assert gap == pytest.approx(60.0 - 0.5 * OTHER_CAR_LENGTH_M - FRONT_M)
     assert closing == pytest.approx(35.0)
 
 
