@@ -82,11 +82,13 @@ def export_driver(network: DriverNet, version: str, path: str | Path) -> Path:
         path: the file that is written; its folder must be there.
 
     Raises:
-        InvalidInput: the version is not known or shows only one frame, or there is no such folder.
+        InvalidInput: the version is not known or shows only one frame, or the file cannot be written.
     """
     path = Path(path)
     if not path.parent.is_dir():
         raise InvalidInput(f"{path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise InvalidInput(f"{path}: this is a folder; give the name of a file")
     module = OpenpilotDriver(network, version).eval()
     inputs = INPUTS[version]
     example = tuple(torch.zeros(1, *port.shape) for port in inputs)
@@ -112,8 +114,11 @@ def export_driver(network: DriverNet, version: str, path: str | Path) -> Path:
     model = program.model_proto
     _describe(model, version)
     unfinished = path.with_name(f"{path.name}.part")
-    unfinished.write_bytes(model.SerializeToString())
-    unfinished.replace(path)
+    try:
+        unfinished.write_bytes(model.SerializeToString())
+        unfinished.replace(path)
+    except OSError as error:
+        raise InvalidInput(f"{path}: cannot be written ({error.strerror})") from error
     return path
 
 

@@ -82,14 +82,12 @@ class Viewpoint:
         hood_row: rows of the source from here on show the car's own bonnet, which moves with the car; None if none do.
     """
 
-    def __init__(
-        self, source: Camera, target: Camera, hood_row: int | None = None, device: torch.device | str = "cpu"
-    ) -> None:
+    def __init__(self, source: Camera, target: Camera, hood_row: int | None = None) -> None:
         self.source, self.target = source, target
-        u = torch.arange(target.width, dtype=torch.float64, device=device) + 0.5
-        v = torch.arange(target.height, dtype=torch.float64, device=device) + 0.5
+        u = torch.arange(target.width, dtype=torch.float64) + 0.5
+        v = torch.arange(target.height, dtype=torch.float64) + 0.5
         mount = target.mount
-        self._rays = Mounts.of(mount, 1, torch.float64, device).rays(target, u, v)[0]
+        self._rays = Mounts.of(mount, 1, torch.float64).rays(target, u, v)[0]
         below = -self._rays[..., 2]
         self.is_ground = below > 1e-6
         """``(H, W)`` bool: pixels of the target below the horizon."""

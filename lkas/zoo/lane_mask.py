@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from lkas.zoo.twinlitenet import TwinLiteNet
 from simulator.camera import Camera
 
 Array = NDArray[np.float64]
@@ -35,15 +34,11 @@ VOTE_BIN_M = 0.2
 LINE_HALF_WIDTH_M = 0.5
 """How far from a line lane pixels still belong to it: less than half the gap between a lane line and a kerb."""
 
-MIN_SEEN_M = 3.0
-"""A line must be seen over so much road, a dash, ..."""
+MIN_SEEN_M, MAX_FIRST_SEEN_M = 3.0, 25.0
+"""A line must be seen over so much road, a dash, and begin so near that extrapolating it back to the car means much."""
 
 MAX_FAMILIES = 4
 """How many shapes are voted for, one after the other; roads where lanes part or join have more than one."""
-
-MAX_FIRST_SEEN_M = 25.0
-"""... and begin nearer than this, as extrapolating it back to the car would mean little."""
-
 
 LOOSE = (100.0, 0.3, 0.03 / 2, 0.0003 / 6)
 TIGHT = (100.0, 0.03, 0.004 / 2, 0.0003 / 6)
@@ -86,18 +81,6 @@ class EgoLane:
 
     left: LaneLine | None
     right: LaneLine | None
-
-
-def ego_lane_lines(network: TwinLiteNet, image: Tensor | NDArray[np.uint8], camera: Camera) -> EgoLane:
-    """Where TwinLiteNet sees the ego lane in a picture.
-
-    Args:
-        network: with trained weights.
-        image: ``(H, W, 3) uint8 RGB`` or ``(3, H, W) float in [0, 1] RGB``, of the size that ``camera`` says.
-        camera: calibration; the ground is taken as flat.
-    """
-    _, lane = network.probabilities(torch.as_tensor(image)[None])
-    return fit_ego_lane(lane[0], camera)
 
 
 def fit_ego_lane(lane_probability: Tensor, camera: Camera) -> EgoLane:

@@ -18,7 +18,6 @@ MIN_COMMON_ROWS = 0.06
 MIN_SLOPE = 0.2
 """Width in pixels that a pair of lines must gain with every row; flatter ones say little about the horizon."""
 
-
 LANE_WIDTH_M, AT_M = 3.6, 10.0
 """Lanes are taken to be so wide, measured so far ahead."""
 
@@ -53,8 +52,8 @@ def calibrate(lane_probability: Tensor, camera: Camera) -> tuple[Camera, EgoLane
 def level(lane_probability: Tensor, camera: Camera) -> Camera:
     """The camera with the pitch at which the lane lines of this picture keep their distance from each other.
 
-    The width between two lines shrinks linearly with the picture's rows, to nothing at
-    the horizon, whatever their common curvature. Without two lines in the picture the camera is returned unchanged.
+    The width between two lines shrinks linearly with the picture's rows, to nothing at the horizon, whatever their
+    common curvature. Without two lines in the picture the camera is returned unchanged.
 
     Args:
         lane_probability: ``(H, W)`` in [0, 1].

@@ -26,6 +26,9 @@ from lkas.zoo.supercombo_inputs import NORMALISED, Input, Meaning, recognise
 from simulator.world import InvalidInput, Observation
 
 LOG_ERRORS_ONLY = 3
+DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+"""Types of inputs, by onnxruntime's names."""
+
 RIGHT_HAND_TRAFFIC = (1.0, 0.0)
 
 
@@ -72,7 +75,12 @@ class Supercombo:
         except Exception as error:  # onnxruntime's errors have no common type; all mean: not a network
             raise InvalidInput(f"{self.path}: onnxruntime cannot load it ({error})") from error
         ports = self._session.get_inputs()
-        self._dtypes = {p.name: np.float16 if p.type == "tensor(float16)" else np.float32 for p in ports}
+        for port in ports:
+            if port.type not in DTYPES:
+                raise InvalidInput(
+                    f"{self.path}: input {port.name} is a {port.type}; accepted are {', '.join(DTYPES)}"
+                )
+        self._dtypes = {port.name: DTYPES[port.type] for port in ports}
         sizes = [
             int(np.prod([s for s in port.shape[1:] if isinstance(s, int)]))
             for port in self._session.get_outputs()

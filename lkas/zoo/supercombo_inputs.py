@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from lkas.frames import PACKED_SHAPE
 from lkas.layouts import FEATURES, LAYOUTS, Layout
@@ -83,13 +84,15 @@ NORMALISED = ("0.6.6", "0.7", "0.7.3")
 """Versions whose frames are ``(x - 128) / 128``; later ones take bytes as they are."""
 
 
-def meaning_of(name: str, shape: Sequence[int]) -> Meaning | None:
+def meaning_of(name: str, shape: Sequence[Any]) -> Meaning | None:
     """What an input is for, by its shape, and by its name where shapes are alike.
 
     Args:
         name: in the file.
-        shape: without the batch.
+        shape: without the batch; names or None where the file leaves a size open, which no known network does.
     """
+    if not all(isinstance(size, int) for size in shape):
+        return None
     match tuple(shape):
         case size if size == PACKED_SHAPE:
             return Meaning.FRAME
@@ -111,12 +114,12 @@ def meaning_of(name: str, shape: Sequence[int]) -> Meaning | None:
 
 
 def recognise(
-    named_shapes: Iterable[tuple[str, Sequence[int]]], size: int
+    named_shapes: Iterable[tuple[str, Sequence[Any]]], size: int
 ) -> tuple[Layout, tuple[Input, ...]]:
     """The version of a network.
 
     Args:
-        named_shapes: of its inputs, in order, each without the batch.
+        named_shapes: of its inputs, in order, each as in `meaning_of`.
         size: how many values it gives in all.
 
     Raises:
@@ -140,5 +143,5 @@ def recognise(
     raise InvalidInput(f"no openpilot driving network: {_listed(found)} -> {size}; accepted are {known}")
 
 
-def _listed(named_shapes: Iterable[tuple[str, Sequence[int]]]) -> str:
+def _listed(named_shapes: Iterable[tuple[str, Sequence[Any]]]) -> str:
     return ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in named_shapes)

@@ -119,6 +119,8 @@ def test_layouts_that_cannot_be_written_are_refused(version: str) -> None:
         OpenpilotDriver(DriverNet(), version)
 
 
-def test_a_folder_that_is_not_there_is_invalid_input(tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_invalid_input(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="there is no folder"):
         export_driver(DriverNet(), "0.8.2", tmp_path / "no/driver.onnx")
+    with pytest.raises(InvalidInput, match="this is a folder"):
+        export_driver(DriverNet(), "0.8.2", tmp_path)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lkas.zoo.lane_mask import EgoLane, ego_lane_lines, fit_ego_lane, fit_lane_lines
+from lkas.zoo.lane_mask import EgoLane, fit_ego_lane, fit_lane_lines
 from lkas.zoo.twinlitenet import TwinLiteNet
 from simulator.camera import CAMERAS, Camera
 
@@ -105,7 +105,8 @@ def test_real_lane_on_a_real_road(data: Path) -> None:
     image = cv2.imread(str(data / "udacity_lanelines/test_images/solidYellowCurve.jpg"))[..., ::-1]
     camera = Camera("estimate", 960, 540, 800.0, 800.0, 480.0, 312.0)
     with torch.no_grad():
-        lane = ego_lane_lines(network, np.ascontiguousarray(image), camera)
+        _, seen = network.probabilities(torch.from_numpy(np.ascontiguousarray(image))[None])
+    lane = fit_ego_lane(seen[0], camera)
     assert lane.left is not None
     assert lane.right is not None
     width = lane.left.y_at(X_M) - lane.right.y_at(X_M)

@@ -26,7 +26,12 @@ WEIGHT = 1e-3
 
 
 def write(
-    path: Path, version: str, kind: int = TensorProto.FLOAT, without: str = "", size: int | None = None
+    path: Path,
+    version: str,
+    kind: int = TensorProto.FLOAT,
+    without: str = "",
+    size: int | None = None,
+    left_open: str = "",
 ) -> Path:
     """A network that adds up all that it is shown, each input times its place, and says so in every output.
 
@@ -53,7 +58,12 @@ def write(
     graph = helper.make_graph(
         nodes,
         "supercombo",
-        [helper.make_tensor_value_info(port.name, kind, (1, *port.shape)) for port in ports],
+        [
+            helper.make_tensor_value_info(
+                port.name, kind, (1, "length" if port.name == left_open else port.shape[0], *port.shape[1:])
+            )
+            for port in ports
+        ],
         [helper.make_tensor_value_info("outputs", kind, (1, length))],
         constants,
     )
@@ -182,6 +192,12 @@ def test_the_golden_inputs_of_0_9_6_are_those_that_we_show(data: Path) -> None:
             r"no openpilot driving network: desire 8, .* -> 11327; accepted",
         ),
         ("0.8.2", {"without": "initial_state"}, "no openpilot driving network"),
+        ("0.8.2", {"left_open": "desire"}, "no openpilot driving network: .* desire length,"),
+        (
+            "0.8.2",
+            {"kind": TensorProto.UINT8},
+            r"input_imgs is a tensor\(uint8\); accepted are tensor\(float\)",
+        ),
         (
             "0.9.6",
             {"size": 6512},
