@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
 from scenarios import road_schema as schema
 from scenarios.registry import plugin
 from scenarios.schema import Scenario
+from scenarios.store import file_hash
 from simulator.roads.export import opendrive_of
 from simulator.roads.layout import LaneLayout, Paint, Strip
 from simulator.roads.opendrive import load_opendrive
@@ -20,6 +24,9 @@ from simulator.world import InvalidInput
 
 SPARE = 1.5
 """So much more road than a car needs is kept: it may be driven faster than the scenario wants."""
+
+KEPT_ROADS = 16
+"""So many roads are kept, so that checking a scenario and driving it build its road once."""
 
 NARROWEST_LANE_M, WIDEST_LANE_M = 1.8, 8.0
 """A lane that is driven in is no narrower than a car and no wider than two lanes."""
@@ -100,18 +107,22 @@ def _check_lane(road: Road, needed_m: float) -> None:
         )
 
 
-def driven_m(scenario: Scenario, time_s: float) -> float:
-    """How far the car of a scenario has come after a time if nothing disturbs it."""
-    if scenario.ego.speed_mps is not None:
-        return scenario.ego.speed_mps * time_s
-    return course_of(scenario).driven_m(time_s)
-
-
 def _road(spec: schema.RoadSpec, name: str) -> Road:
     if isinstance(spec, schema.OpenDriveRoad):
-        return load_opendrive(
-            spec.path, spec.road, spec.lane, spec.s_m, spec.length_m, spec.through_junctions
-        )
+        path = Path(spec.path)
+        # what cannot be read is refused where it is read
+        return _road_of_map(spec, file_hash(path) if path.is_file() and os.access(path, os.R_OK) else "")
+    return _road_of_segments(spec, name)
+
+
+@lru_cache(KEPT_ROADS)
+def _road_of_map(spec: schema.OpenDriveRoad, digest: str) -> Road:
+    """A road of a map; ``digest`` is that of its file, so that another content is another road."""
+    return load_opendrive(spec.path, spec.road, spec.lane, spec.s_m, spec.length_m, spec.through_junctions)
+
+
+@lru_cache(KEPT_ROADS)
+def _road_of_segments(spec: schema.SegmentsRoad, name: str) -> Road:
     segments, layout = [_segment(segment) for segment in spec.segments], _layout(spec.layout)
     road = build_road(name, segments, layout, spec.s_m)
     return replace(road, opendrive=opendrive_of(name, segments, layout))

@@ -12,7 +12,7 @@ import torch
 from attacks.perturbation import AttackResult, RoadPatch, lay
 from attacks.target import RoadTarget
 from scenarios.builtin_attacks import PatchOptions, RoadPatchOptions, SavedPatchOptions
-from scenarios.courses import driven_m
+from scenarios.courses import course_of
 from scenarios.registry import plugin
 from scenarios.schema import Scenario
 from simulator.recording import Channel
@@ -26,7 +26,7 @@ def target_of(options: PatchOptions, scenario: Scenario, road: Road) -> RoadTarg
     """Where the patch begins: where it was laid before, or ahead of the camera's foot after the warm-up."""
     if isinstance(options, SavedPatchOptions):
         return RoadTarget(road, RoadPatch.load(Path(options.path)).s_m + options.along_m)
-    start_m = CAMERA_FOOT_M + driven_m(scenario, options.warm_up_s) + options.ahead_m
+    start_m = CAMERA_FOOT_M + course_of(scenario).driven_m(options.warm_up_s) + options.ahead_m
     return RoadTarget(road, start_m)
 
 
@@ -41,8 +41,9 @@ def frame_before(scenario: Scenario, start_m: float, distance_m: float) -> int:
     Raises:
         InvalidInput: it does not come so near.
     """
+    driven_m = course_of(scenario).driven_m
     for frame in range(scenario.steps):
-        if CAMERA_FOOT_M + driven_m(scenario, frame * CAMERA_PERIOD_S) >= start_m - distance_m - 1e-6:
+        if CAMERA_FOOT_M + driven_m(frame * CAMERA_PERIOD_S) >= start_m - distance_m - 1e-6:
             return frame
     raise InvalidInput(
         f"duration_s: the car does not come near the patch at {start_m:.1f} m within {scenario.duration_s:g} s"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from scenarios.build import vehicle_of
-from scenarios.courses import course_of, driven_m, road_of
+from scenarios.courses import course_of, road_of
 from scenarios.files import check
 from scenarios.runner import batches, run
 from scenarios.schema import Scenario
@@ -35,7 +35,23 @@ def plant(path: Path | str = "tinyphysics.onnx") -> dict[str, Any]:
 def test_a_made_up_course_is_driven_evenly() -> None:
     course = course_of(scenario())
     assert (course.road.length_m, course.speed_mps) == (100.0, 20.0)
-    assert course.driven_m(1.5) == driven_m(scenario(), 1.5) == 30.0
+    assert course.driven_m(1.5) == 30.0
+
+
+def test_a_road_is_built_once_and_again_when_its_map_has_changed(tmp_path: Path) -> None:
+    made = scenario()
+    assert road_of(made) is road_of(made.with_seed(3))
+    text = road_of(made).opendrive
+    assert text is not None
+    (tmp_path / "map.xodr").write_text(text)
+    spec = {"type": "opendrive", "path": str(tmp_path / "map.xodr"), "road": 1, "lane": -1, "s_m": 60.0}
+    mapped = scenario(road=spec)
+    before = road_of(mapped)
+    assert road_of(mapped) is before
+    (tmp_path / "map.xodr").write_text(text.replace('name="', 'name="other '))
+    after = road_of(mapped)
+    assert after is not before
+    np.testing.assert_array_equal(after.x_m, before.x_m)
 
 
 def test_a_road_that_ends_early_is_refused_unless_the_run_shall_stop_there() -> None:
