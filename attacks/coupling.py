@@ -20,7 +20,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from attacks.rehearsal import Rehearsal, Warm, branch, with_set_speed
+from attacks.rehearsal import Rehearsal, Warm, branch
 from simulator.surface.layer import SurfaceLayer
 from simulator.vehicle import STEPS_PER_FRAME
 
@@ -75,7 +75,7 @@ def roll(
     still = [replace(layer, add=layer.add.detach()) for layer in layers]
     with torch.no_grad():
         for _ in range(rehearsal.approach_steps):
-            seen = with_set_speed(world.observe(state, still), warm.set_speed_mps)
+            seen = warm.sees(world.observe(state, still))
             state = world.advance(state, assistant(seen).command)
     reach = torch.full((1,), float(STEPS_PER_FRAME), dtype=torch.float64)
     rows: list[tuple[Tensor, ...]] = []
@@ -84,7 +84,7 @@ def roll(
     for frame in range(frames):
         if coupling == "fixed_point" or (frame and frame % truncation_frames == 0):
             state, command = state.detach(), command.detach()
-        seen = with_set_speed(world.observe(state, layers), warm.set_speed_mps)
+        seen = warm.sees(world.observe(state, layers))
         decision = assistant(seen)
         speed = state.vehicle.speed_mps.detach()
         extremes = [

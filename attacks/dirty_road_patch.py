@@ -56,7 +56,7 @@ class DirtyRoadPatch:
     visibility_weight: float = 0.0
     truncation_frames: int = 10
     variations: int = 3
-    spread: Spread = field(default_factory=lambda: Spread(0.05, 0.002, 0.05, 0.15, 0.15))
+    spread: Spread = field(default_factory=lambda: Spread(0.05, 0.002, 0.05, 0.15, 0.15, 0.05))
     done_at: float = 0.01
 
     def __post_init__(self) -> None:

@@ -58,6 +58,7 @@ class Spread:
         speed_share: its speed, as a share.
         along_m: placement of the patch along the road.
         across_m: placement across.
+        light_share: brightness of the pictures, as a share.
     """
 
     offset_m: float = 0.0
@@ -65,6 +66,7 @@ class Spread:
     speed_share: float = 0.0
     along_m: float = 0.0
     across_m: float = 0.0
+    light_share: float = 0.0
 
     def draw(self, size: int, generator: torch.Generator) -> dict[str, Tensor]:
         """One value a world, ``(size,)`` float64 each."""
@@ -85,6 +87,7 @@ class Warm:
         set_speed_mps: ``(N,)``.
         along_m: ``(N,)`` by how much the patch is misplaced along the road.
         across_m: ``(N,)`` and across.
+        light: ``(N,)`` factor on the brightness of the pictures.
     """
 
     state: Any
@@ -92,6 +95,16 @@ class Warm:
     set_speed_mps: Tensor
     along_m: Tensor
     across_m: Tensor
+    light: Tensor
+
+    def sees(self, observation: Observation) -> Observation:
+        """The observation as these cars make it: with their driver's set speed, in their light."""
+        frames = {
+            name: (frame * self.light.to(frame)[:, None, None, None]).clamp_max(1.0)
+            for name, frame in observation.frames.items()
+        }
+        info = {**observation.info, "set_speed_mps": self.set_speed_mps}
+        return replace(observation, frames=frames, info=info)
 
 
 @dataclass(frozen=True)
@@ -133,11 +146,12 @@ class Rehearsal:
         state = replace(state, vehicle=car)
         assistant = self.assistant()
         assistant.reset(size)
+        warm = Warm(state, assistant, speed, drawn["along_m"], drawn["across_m"], 1 + drawn["light_share"])
         with torch.no_grad():
             for _ in range(self.warm_up_steps - self.approach_steps):
-                seen = with_set_speed(self.world.observe(state, ()), speed)
+                seen = warm.sees(self.world.observe(state, ()))
                 state = self.world.advance(state, assistant(seen).command)
-        return Warm(state, assistant, speed, drawn["along_m"], drawn["across_m"])
+        return replace(warm, state=state)
 
     def curvature_step_per_m(self, speed_mps: Tensor) -> Tensor:
         """How far the car's curvature can move in one camera period from straight ahead, ``(N,)``."""
@@ -145,11 +159,6 @@ class Rehearsal:
         frame = torch.full((1,), 5.0, dtype=speed_mps.dtype)
         far = torch.full_like(speed_mps, math.inf).clamp_max(self.vehicle.steering_limit_rad)
         return self.vehicle.curvature_of(self.vehicle.reachable(zero, far, speed_mps, frame)[:, 0], speed_mps)
-
-
-def with_set_speed(observation: Observation, set_speed_mps: Tensor) -> Observation:
-    """The same with another wish of the driver's."""
-    return replace(observation, info={**observation.info, "set_speed_mps": set_speed_mps})
 
 
 def branch(assistant: Assistant) -> Assistant:

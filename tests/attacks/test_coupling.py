@@ -122,6 +122,17 @@ def test_drives_differ_by_what_was_drawn(rehearsal: Rehearsal, generator: torch.
     assert float(varied.along_m) == float(drawn["along_m"])
 
 
+def test_drives_differ_in_their_light(rehearsal: Rehearsal) -> None:
+    drawn = Spread().draw(1, torch.Generator()) | {"light_share": torch.tensor([-0.2], dtype=torch.float64)}
+    dusk = rehearsal.warm(0, drawn)
+    seen = rehearsal.world.observe(dusk.state, ())
+    darker = dusk.sees(seen)
+    torch.testing.assert_close(darker.frames["small"], 0.8 * seen.frames["small"])
+    assert torch.equal(darker.info["set_speed_mps"], dusk.set_speed_mps)
+    brighter = replace(dusk, light=torch.tensor([9.0])).sees(seen)
+    assert float(brighter.frames["small"].max()) == 1.0
+
+
 def test_a_step_of_curvature_is_the_published_rate_limit(rehearsal: Rehearsal) -> None:
     """0.25 degrees of the steering wheel in 10 ms, five times a frame."""
     step = rehearsal.curvature_step_per_m(torch.tensor([29.0], dtype=torch.float64))
