@@ -20,6 +20,7 @@ from scenarios.gates import GateResult, judge
 from scenarios.metrics import MetricValue
 from scenarios.registry import plugin
 from scenarios.store import Store, environment, read_json, replace_json
+from scenarios.suite import Limits
 from scenarios.worker import Report, Task, work_alone
 from simulator.errors import InvalidInput
 
@@ -158,37 +159,7 @@ def run_batch(
     with store.lock(LOCK, wait=False):
         _open(batch, out, resume)
         store.sweep()
-        asked = batch.episodes[:limit]
-        places = [place_of(store, episode) for episode in asked]
-        results: dict[int, EpisodeResult] = {}
-
-        def note(index: int, report: Report | None) -> None:
-            results[index] = _result(store, asked[index], places[index], report)
-            progress(results[index])
-
-        waiting = []
-        for index, place in enumerate(places):
-            if store.find(place) is None:
-                waiting.append(index)
-            else:
-                note(index, None)
-        reports = {}
-        if waiting:
-            tasks = [
-                Task(
-                    index,
-                    asked[index].scenario.model_dump(mode="json"),
-                    str(out.resolve()),
-                    str(places[index].resolve()),
-                    batch.suite.limits,
-                )
-                for index in waiting
-            ]
-            tags = [plugin("worlds", asked[index].scenario.world.type).resource for index in waiting]
-            for report in crew.work(tasks, tags):
-                reports[report.index] = report
-                note(report.index, report)
-        ordered = tuple(results[index] for index in range(len(asked)))
+        ordered = run_episodes(store, batch.episodes[:limit], batch.suite.limits, crew, progress)
         done = BatchResult(batch, ordered, _judge(batch, ordered))
         replace_json(out / RESULTS, done.to_json())
         replace_json(
@@ -197,10 +168,55 @@ def run_batch(
                 "wall_s": time.perf_counter() - began,
                 "workers": crew.workers if crew.scheduler is None else crew.scheduler,
                 "environment": environment(),
-                "episodes": {places[index].name: asdict(report) for index, report in sorted(reports.items())},
+                "episodes": {one.folder: asdict(one.report) for one in ordered if one.report is not None},
             },
         )
     return done
+
+
+def run_episodes(
+    store: Store,
+    episodes: Sequence[Episode],
+    limits: Limits,
+    crew: Crew,
+    progress: Callable[[EpisodeResult], None],
+) -> tuple[EpisodeResult, ...]:
+    """Run those episodes of which the store has no result yet.
+
+    Args:
+        store: of the results, which nobody else works in.
+        episodes: different ones.
+        limits: of each.
+        crew: who does the work.
+        progress: told of every episode, those first that were done before.
+
+    Returns:
+        One result an episode, in their order.
+    """
+    places = [place_of(store, episode) for episode in episodes]
+    results: dict[int, EpisodeResult] = {}
+
+    def note(index: int, report: Report | None) -> None:
+        results[index] = _result(store, episodes[index], places[index], report)
+        progress(results[index])
+
+    waiting = []
+    for index, place in enumerate(places):
+        if store.find(place) is None:
+            waiting.append(index)
+        else:
+            note(index, None)
+    if waiting:
+        root = str(store.root.resolve())
+        scenarios = [(index, episodes[index].scenario) for index in waiting]
+        tasks = [
+            Task(index, scenario.model_dump(mode="json"), root, str(places[index].resolve()), limits)
+            for index, scenario in scenarios
+        ]
+        tags = [plugin("worlds", scenario.world.type).resource for _, scenario in scenarios]
+        for report in crew.work(tasks, tags):
+            note(report.index, report)
+    return tuple(results[index] for index in range(len(episodes)))
 
 
 def place_of(store: Store, episode: Episode) -> Path:

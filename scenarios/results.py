@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from scenarios import drp_results, drp_robustness
 from scenarios.bench import loop
 from scenarios.build import road_of
 from scenarios.commands.output import progress_bar
@@ -19,30 +19,11 @@ from scenarios.files import load, locate
 from scenarios.metrics import CAR_WIDTH_M
 from scenarios.runner import Outcome, run
 from scenarios.schema import Scenario
+from scenarios.tables import Means, Table
 from simulator.world import InvalidInput
 
 BENIGN_SEEDS = 3
 DIRT_SEEDS = 40
-
-
-@dataclass(frozen=True)
-class Table:
-    """Figures of the README.
-
-    Attributes:
-        columns: headings.
-        rows: cells.
-        met: whether every bar was met that belongs to these figures.
-    """
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    met: bool
-
-    def markdown(self) -> str:
-        """As a table in a README."""
-        lines = [self.columns, ("---",) * len(self.columns), *self.rows]
-        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def drive(title: str, scenarios: Sequence[Scenario]) -> list[Outcome]:
@@ -60,9 +41,9 @@ def seeded(scenario: Scenario, count: int) -> list[Scenario]:
     return [scenario.with_seed(scenario.seed + repetition) for repetition in range(count)]
 
 
-def benign(maps: Sequence[Path]) -> Table:
+def benign(means: Means) -> Table:
     """Every packaged road without an attack, the worst of some seeds."""
-    scenarios = [load(path, maps=maps) for path in locate("benign/*")]
+    scenarios = [load(path, maps=means.maps) for path in locate("benign/*")]
     outcomes = drive(
         "benign", [repeated for scenario in scenarios for repeated in seeded(scenario, BENIGN_SEEDS)]
     )
@@ -84,9 +65,9 @@ def benign(maps: Sequence[Path]) -> Table:
     return Table(columns, tuple(rows), all(outcome.met for outcome in outcomes))
 
 
-def maps_table(maps: Sequence[Path]) -> Table:
+def maps_table(means: Means) -> Table:
     """Roads of real maps."""
-    scenarios = [load(path, maps=maps) for path in locate("maps/*")]
+    scenarios = [load(path, maps=means.maps) for path in locate("maps/*")]
     outcomes = drive("maps", scenarios)
     rows = tuple(
         (
@@ -103,11 +84,11 @@ def maps_table(maps: Sequence[Path]) -> Table:
     return Table(columns, rows, all(outcome.met for outcome in outcomes))
 
 
-def dirt(maps: Sequence[Path]) -> Table:
+def dirt(means: Means) -> Table:
     """How far random dirt moves the car from where it drives without."""
     rows, met = [], True
     for path in locate("control/random_dirt_*"):
-        dirty = seeded(load(path, maps=maps), DIRT_SEEDS)
+        dirty = seeded(load(path, maps=means.maps), DIRT_SEEDS)
         clean = [scenario.model_copy(update={"attack": None}) for scenario in dirty]
         moved_m = deviations(drive(dirty[0].name, dirty), drive("the same without dirt", clean))
         lane_m = lane_width(clean[0])
@@ -139,7 +120,7 @@ def dirt(maps: Sequence[Path]) -> Table:
     return Table(columns, tuple(rows), met)
 
 
-def speed(maps: Sequence[Path]) -> Table:
+def speed(means: Means) -> Table:
     """How fast the closed loop is on this machine."""
     bars = {1: 8.0, 16: 20.0}
     speeds = loop()
@@ -159,13 +140,20 @@ def speed(maps: Sequence[Path]) -> Table:
     return Table(columns, rows, all(one.real_time_factor >= bars[one.worlds] for one in speeds))
 
 
-SECTIONS: dict[str, Callable[[Sequence[Path]], Table]] = {
+SECTIONS: dict[str, Callable[[Means], Table]] = {
     "benign": benign,
     "maps": maps_table,
     "dirt": dirt,
     "speed": speed,
+    "drp80": drp_results.drp80,
+    "drp80_each": drp_results.drp80_each,
+    "drp16": drp_results.drp16,
+    "transfer": drp_results.transfer,
+    "defenses": drp_results.defenses,
+    "reuse": drp_robustness.reuse,
+    "sweeps": drp_robustness.sweeps,
 }
-"""Sections of the README by name; each is given the folders of maps."""
+"""Sections of the README by name."""
 
 
 def worst(runs: Sequence[Outcome], metric: str) -> str:

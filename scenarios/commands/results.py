@@ -9,7 +9,10 @@ from typing import Any
 from scenarios.commands.output import print_json, print_table
 from simulator.errors import InvalidInput
 
-SECTIONS = ("benign", "maps", "dirt", "speed")
+OUT = Path("batches/results")
+SECTIONS = (
+    "benign", "maps", "dirt", "speed", "drp80", "drp80_each", "drp16", "transfer", "defenses", "reuse", "sweeps",
+)  # fmt: skip
 
 
 def add_parser(subparsers: Any) -> None:
@@ -18,6 +21,7 @@ def add_parser(subparsers: Any) -> None:
         "results",
         help="run the README's slow figures again",
         description="Run the figures of the README again that are too slow for the tests, and rewrite its tables. "
+        "Those of attacks take hours; they keep every drive in a folder, and go on there when they are begun again. "
         "The exit code is 1 if a bar is not met.",
     )
     parser.add_argument(
@@ -29,6 +33,24 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--maps", action="append", default=[], type=Path, metavar="DIR", help="folder of the OpenDRIVE maps"
     )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=OUT,
+        metavar="DIR",
+        help=f"where attacks keep drives (default: {OUT})",
+    )
+    parser.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="attacked drives at a time (default: 1)"
+    )
+    parser.add_argument(
+        "--driver",
+        action="append",
+        default=[],
+        metavar="NAME=ASSISTANT",
+        help="one more driver for the transfer of patches, such as "
+        "twinlitenet='{type: twinlitenet, weights: best.pth}'; may be repeated",
+    )
     parser.add_argument("--dry", action="store_true", help="print, and leave the README as it is")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     parser.set_defaults(execute=execute)
@@ -36,18 +58,28 @@ def add_parser(subparsers: Any) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
+    if not 1 <= arguments.workers <= 1024:
+        raise InvalidInput(f"--workers {arguments.workers}: give a number from 1 to 1024")
     unknown = [name for name in arguments.sections if name not in SECTIONS]
     if unknown:
         raise InvalidInput(f"results: there is no section {unknown[0]}; there are {', '.join(SECTIONS)}")
     chosen = arguments.sections or [name for name in SECTIONS if name != "maps" or arguments.maps]
-    from scenarios import results
+    from scenarios import results, yaml_text
+    from scenarios.tables import Means
 
     if not arguments.dry:
         for name in chosen:  # before the work, not after it
             results.find_section(arguments.readme, name)
+    drivers = {}
+    for words in arguments.driver:
+        name, equals, text = words.partition("=")
+        if not (name and equals and text):
+            raise InvalidInput(f"--driver {words}: write it as NAME=ASSISTANT")
+        drivers[name] = yaml_text.parse(text, f"--driver {name}").data
+    means = Means(arguments.maps, arguments.out, arguments.workers, drivers)
     tables = {}
     for name in chosen:
-        tables[name] = results.SECTIONS[name](arguments.maps)
+        tables[name] = results.SECTIONS[name](means)
         if not arguments.dry:
             results.rewrite(arguments.readme, name, tables[name])
         if not arguments.json:

@@ -11,8 +11,9 @@ from scenarios.bench import Speed, closed_loop
 from scenarios.cli import main
 from scenarios.commands.results import SECTIONS
 from scenarios.files import load, locate
-from scenarios.results import Table, deviations, lane_width, rewrite
+from scenarios.results import deviations, lane_width, rewrite
 from scenarios.runner import run
+from scenarios.tables import Table
 from simulator.world import InvalidInput
 
 SPEED = "<!-- results: speed -->\nold\n<!-- end of results -->\n"
@@ -43,8 +44,8 @@ def test_the_command_rewrites_and_judges(
 ) -> None:
     readme = tmp_path / "README.md"
     readme.write_text(README)
-    monkeypatch.setitem(results.SECTIONS, "speed", lambda maps: TABLE)
-    monkeypatch.setitem(results.SECTIONS, "dirt", lambda maps: Table(("x",), (("9",),), False))
+    monkeypatch.setitem(results.SECTIONS, "speed", lambda means: TABLE)
+    monkeypatch.setitem(results.SECTIONS, "dirt", lambda means: Table(("x",), (("9",),), False))
     assert main(["results", "speed", "--readme", str(readme)]) == 0
     assert main(["results", "speed", "dirt", "--readme", str(readme)]) == 1
     assert "NOT ALL BARS MET" in capsys.readouterr().out
