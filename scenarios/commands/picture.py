@@ -25,11 +25,20 @@ def add_parser(subparsers: Any) -> None:
         "picture",
         help="draw what the driver sees",
         description="Drive scenarios for a moment and draw what the driver then sees, with the path (green) and the "
-        "lane lines (amber) that it believes in, the fainter the less it does.",
+        "lane lines (amber) that it believes in, the fainter the less it does. With --attack, an attacked drive beside "
+        "one without the attack, and both ways from above.",
     )
     selection.add_arguments(parser)
     parser.add_argument(
-        "--at", type=float, default=2.0, metavar="S", help="after so many seconds (default: 2)"
+        "--at",
+        type=float,
+        default=2.0,
+        metavar="S",
+        help="after so many seconds, with --attack from its time zero on (default: 2)",
+    )
+    parser.add_argument("--attack", action="store_true", help="one scenario, without and with its attack")
+    parser.add_argument(
+        "--store", type=Path, metavar="DIR", help="where patches are kept and looked for (default: nowhere)"
     )
     parser.add_argument(
         "--camera", choices=CAMERA_CHOICES, default="model", help="the network's (default) or one for people"
@@ -53,25 +62,47 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.out.suffix not in (".jpg", ".png"):
         raise InvalidInput(f"--out {arguments.out}: give a name that ends in .jpg or .png")
     wide = arguments.camera == "wide"
-    arguments.overrides += [
-        f"duration_s={arguments.at}",
-        f"record.wide_frames={str(wide).lower()}",
-        "criteria=[]",
-    ]
-    scenarios = selection.chosen(arguments)
-    from scenarios.runner import run
-
-    with progress_bar("driving", sum(scenario.steps for scenario in scenarios)) as advance:
-        outcomes = run(scenarios, advance)
-    pictures = [draw(outcome.recording, arguments.camera) for outcome in outcomes]
-    pictures += [np.zeros_like(pictures[0])] * (-len(pictures) % arguments.columns)
-    rows = [
-        np.hstack(pictures[k : k + arguments.columns]) for k in range(0, len(pictures), arguments.columns)
-    ]
-    if not cv2.imwrite(str(arguments.out), np.vstack(rows)[..., ::-1]):
+    arguments.overrides += [f"record.wide_frames={str(wide).lower()}", "criteria=[]"]
+    if arguments.attack:
+        picture = attacked(arguments)
+    else:
+        arguments.overrides.append(f"duration_s={arguments.at}")
+        pictures = [draw(recording, arguments.camera) for recording in drive(arguments)]
+        pictures += [np.zeros_like(pictures[0])] * (-len(pictures) % arguments.columns)
+        starts = range(0, len(pictures), arguments.columns)
+        picture = np.vstack([np.hstack(pictures[k : k + arguments.columns]) for k in starts])
+    if not cv2.imwrite(str(arguments.out), picture[..., ::-1]):
         raise InvalidInput(f"--out {arguments.out}: cannot be written; is its folder there?")
     print(arguments.out)
     return 0
+
+
+def drive(arguments: argparse.Namespace) -> list[Recording]:
+    """Recordings of the scenarios that are meant."""
+    from scenarios.runner import run
+    from scenarios.store import Store
+
+    scenarios = selection.chosen(arguments)
+    store = Store(arguments.store) if arguments.store else None
+    with progress_bar("driving", sum(scenario.steps for scenario in scenarios)) as advance:
+        return [outcome.recording for outcome in run(scenarios, advance, store=store)]
+
+
+def attacked(arguments: argparse.Namespace) -> NDArray[np.uint8]:
+    """A scenario without and with its attack.
+
+    Raises:
+        InvalidInput: several are meant, or the one has no attack.
+    """
+    from scenarios.attack_picture import draw_attack
+    from simulator.camera import CAMERAS
+
+    recordings = drive(arguments)
+    if len(recordings) != 1 or "patch/place_m" not in recordings[0]:
+        raise InvalidInput("--attack: name one scenario, and one that has an attack on the road")
+    arguments.overrides.append("attack=null")
+    (clean,) = drive(arguments)
+    return draw_attack(clean, recordings[0], CAMERAS[arguments.camera], arguments.at)
 
 
 def draw(recording: Recording, camera: str) -> NDArray[np.uint8]:

@@ -42,3 +42,20 @@ def test_bad_arguments_exit_with_2(
     monkeypatch.chdir(tmp_path)
     assert main(["picture", "benign/rural_worn", *arguments]) == 2
     assert word in capsys.readouterr().err
+
+
+def test_picture_of_an_attack(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "attack.png"
+    words = ["picture", "control/random_dirt_highway", "--attack", "--at", "0.3", "--out", str(out)]
+    assert main([*words, "--set", "duration_s=1.5"]) == 0
+    picture = cv2.imread(str(out)).astype(float)
+    assert picture.shape == (256 + 240, 1024, 3)
+    clean, attacked = picture[100:256, :512], picture[100:256, 512:]
+    assert abs(clean - attacked).mean() > 1.0
+    # from above, the patch begins 7 m after time zero, which is 1.5 m ahead of the car: see the greys change there
+    below = picture[256 + 120 - 40 : 256 + 120 + 40].mean((0, 2))
+    assert below.std() > 1.0
+    assert main([*words, "--set", "duration_s=1.5", "--set", "attack=null"]) == 2
+    assert "--attack" in capsys.readouterr().err
+    assert main([*words[:4], "5", *words[5:], "--set", "duration_s=1.5"]) == 2
+    assert "--at" in capsys.readouterr().err
