@@ -8,6 +8,7 @@ between them the curve of a lane is replaced by its chord.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -191,9 +192,13 @@ class Renderer:
             has_sky = torch.nonzero((share < 1).any(2).any(0))
             last = max(first, int(has_sky.max()) + 1 if len(has_sky) else 0)
         ahead, left = (rays[..., 0] * reach)[:, first:], (rays[..., 1] * reach)[:, first:]
-        range_m = ahead[..., len(self._u) // 2]
+        middle = len(self._u) // 2
+        range_m = torch.hypot(ahead[..., middle], left[..., middle])
         change = (range_m[:, 1:] - range_m[:, :-1]).abs()
         azimuth = torch.atan2(rays[:, :last, :, 1], rays[:, :last, :, 0])
+        # who looks backwards sees the angles jump by a turn; between nodes they must not
+        turns = ((azimuth - azimuth[:, :1, middle, None]) / (2 * math.pi)).detach().round()
+        azimuth = azimuth - 2 * math.pi * turns
         elevation = torch.atan2(-below, level)[:, :last]
         return RayCast(
             first,

@@ -18,6 +18,8 @@ from simulator.weather import Light, sun_heading_rad
 _STEP_RAD = math.radians(0.15)
 _LOWEST_RAD = math.radians(-2.0)
 _ROWS, _COLUMNS, _WRAP = 150, 2400, 4
+_CLOUDS_END_DEG = 6.0
+"""So far below the uppermost row they begin to."""
 
 SKYLINES = ("trees", "hills", "city", "plain")
 """Names of what may stand at the horizon."""
@@ -129,12 +131,14 @@ class PanoramaMaps:
 
 
 def _clouds(amount: float, elevation: Field, rng: np.random.Generator) -> Field:
-    """Cover by clouds ``(rows, columns)`` in [0, 1]; they flatten towards the horizon."""
+    """Cover by clouds ``(rows, columns)`` in [0, 1]; they flatten towards the horizon and end below the top row."""
     field = smooth_ring(rng, _ROWS, _COLUMNS, (14.0, 90.0)) + 0.5 * smooth_ring(
         rng, _ROWS, _COLUMNS, (5.0, 25.0)
     )
     threshold = 1.6 - 3.0 * amount
-    return np.clip((field - threshold) * 0.8, 0, 1).astype(np.float32) * np.float32(0.85)
+    # cameras that see higher are shown the uppermost row all the way up
+    left = np.clip((elevation[0] - elevation) / math.radians(_CLOUDS_END_DEG), 0, 1)[:, None]
+    return np.clip((field - threshold) * 0.8, 0, 1).astype(np.float32) * (np.float32(0.85) * left)
 
 
 def _skyline(kind: str, rng: np.random.Generator) -> tuple[Field, Field]:
