@@ -21,6 +21,8 @@ Array = NDArray[np.float64]
 
 FARTHEST_M = 80.0
 OUTLINE_POINTS = 40
+FINER = 8
+"""Into how many pieces what lies between two points is cut to find the borders of the picture."""
 
 
 SHOWN_CAMERAS = ("wide", "model")
@@ -158,12 +160,13 @@ def in_foot_frame(points: Array, pose: Array) -> Array:
 
 
 def in_picture(camera: Camera, way: Array) -> Array:
-    """``(K, 2)`` pixels of points on the road; those behind the camera or far outside the picture are left out."""
-    points = torch.tensor(np.column_stack([way, np.zeros(len(way))]), dtype=torch.float64)
+    """``(P, 2)`` pixels of the part of a line ``(K, 2)`` on the road that is in the picture."""
+    places = np.linspace(0, len(way) - 1, FINER * (len(way) - 1) + 1)
+    x_m, y_m = (np.interp(places, np.arange(len(way)), values) for values in way.T)
+    points = torch.from_numpy(np.column_stack([x_m, y_m, np.zeros_like(x_m)]))
     u, v, depth = (values.numpy() for values in camera.project(points))
-    near_u = np.abs(u - camera.cx) < 2 * camera.width
-    near_v = np.abs(v - camera.cy) < 2 * camera.height
-    return np.stack([u, v], 1)[(depth > 0.5) & near_u & near_v]
+    inside = (u >= 0) & (u <= camera.width) & (v >= 0) & (v <= camera.height)
+    return np.stack([u, v], 1)[(depth > 0.5) & inside]
 
 
 def _grid(recording: Recording, s_m: Array, d_m: Array) -> Surface:

@@ -117,9 +117,10 @@ def _blueprint(recording: Recording) -> rrb.Blueprint:
             position=(18.0, 0.0, 55.0), look_target=(18.01, 0.0, 0.0), eye_up=(1.0, 0.0, 0.0)
         ),
     )
-    sights = (
-        [] if sketch.shown_camera(recording) is None else [rrb.Spatial2DView(name="camera", origin="/camera")]
-    )
+    sights = []
+    if (name := sketch.shown_camera(recording)) is not None:
+        frame = rrb.VisualBounds2D(x_range=[0, CAMERAS[name].width], y_range=[0, CAMERAS[name].height])
+        sights.append(rrb.Spatial2DView(name="camera", origin="/camera", visual_bounds=frame))
     plots = [
         rrb.TimeSeriesView(name=title, origin=f"/plots/{name}")
         for name, title in (

@@ -125,7 +125,11 @@ def test_the_foot_frame_is_ahead_of_the_rear_axle() -> None:
 
 def test_only_what_is_in_view_is_in_the_picture() -> None:
     camera = CAMERAS["wide"]
-    way = np.array([[-5.0, 0.0], [20.0, 0.0], [50.0, 0.0], [20.0, 500.0]])
-    seen = sketch.in_picture(camera, way)
-    assert len(seen) == 2
-    assert seen[0, 1] > seen[1, 1], "what is nearer is lower"
+    way = np.column_stack([np.arange(-5.0, 50.0), np.zeros(55)])
+    seen = sketch.in_picture(camera, np.concatenate([way, [[50.0, 40.0]]]))
+    assert ((seen >= 0) & (seen <= [camera.width, camera.height])).all()
+    below, far = seen[:-1, 1], seen[-1]
+    assert below[0] == pytest.approx(camera.height, abs=40), "it begins at the lower edge"
+    ahead = seen[np.abs(seen[:, 0] - camera.cx) < 1, 1]
+    assert (np.diff(ahead) < 0).all(), "what is nearer is lower"
+    assert far[0] < 0.1 * camera.width, "it leaves the picture on the left"
