@@ -10,7 +10,6 @@ from typing import Any
 from scenarios.gates import finite
 from scenarios.report_data import Results, costs, summarise
 from scenarios.statistics import Interval
-from scenarios.suite import NONE
 from simulator.errors import MissingExtra
 
 try:
@@ -70,7 +69,7 @@ def to_json(results: Results) -> dict[str, Any]:
             ]
             for metric in MATRICES
         },
-        "costs": [vars(cost) for cost in costs(results, NONE)],
+        "costs": [vars(cost) for cost in costs(results)],
         "worst": [{"episode": str(row.labels), "command": row.command} for row in results.worst()[:WORST]],
         "environment": results.environment,
     }
@@ -129,6 +128,6 @@ def _render(template: str, results: Results, **content: Any) -> str:
         results=results,
         counts=Counter(row.verdict for row in results.rows),
         matrices=matrices(results),
-        costs=costs(results, NONE),
+        costs=costs(results),
         **content,
     )

@@ -15,6 +15,7 @@ from scenarios.files import load
 from scenarios.metrics import MetricValue
 from scenarios.statistics import Interval, bootstrap, clopper_pearson
 from scenarios.store import COMPLETE, Store, read_json
+from scenarios.suite import NONE
 from simulator.errors import InvalidInput
 from simulator.recording import Recording
 
@@ -86,8 +87,9 @@ class Results:
 
     @property
     def groups(self) -> list[Group]:
-        """Attack and defense of all rows, in the order in which they come."""
-        return list(dict.fromkeys(row.group for row in self.rows))
+        """Attack and defense of all rows, in the order in which they come, but ``none`` first."""
+        groups = dict.fromkeys(row.group for row in self.rows)
+        return sorted(groups, key=lambda group: [label != NONE for label in group])
 
     def of(self, group: Group) -> list[Row]:
         """Rows of a group."""
@@ -198,7 +200,7 @@ class Cost:
     Attributes:
         defense: its label.
         offset_m: change of the mean largest offset, against no defense, in benign drives of the same name and seed.
-        time_ratio: computing time of a drive over that without it; 1 for no defense.
+        time_ratio: computing time of a drive over that without it.
     """
 
     defense: str
@@ -206,12 +208,12 @@ class Cost:
     time_ratio: float | None
 
 
-def costs(results: Results, benign: str) -> list[Cost]:
-    """The bill of every defense, from the drives under the attack called ``benign``, which is none."""
-    plain = {_key(row): row for row in results.of((benign, benign))}
+def costs(results: Results) -> list[Cost]:
+    """The bill of every defense, from the drives without an attack."""
+    plain = {_key(row): row for row in results.of((NONE, NONE))}
     bills = []
-    for defense in dict.fromkeys(row.labels.defense for row in results.rows):
-        pairs = [(row, plain[_key(row)]) for row in results.of((benign, defense)) if _key(row) in plain]
+    for defense in dict.fromkeys(defense for _, defense in results.groups if defense != NONE):
+        pairs = [(row, plain[_key(row)]) for row in results.of((NONE, defense)) if _key(row) in plain]
         bills.append(
             Cost(
                 defense,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import cv2
 import numpy as np
@@ -29,36 +29,42 @@ MAX_ROADS = 12
 
 
 def trajectories(results: Results) -> list[tuple[str, str]]:
-    """For every road its name and a plot: the worst drive of every attack and defense, over the straightened lane."""
-    drives: dict[str, dict[tuple[str, str, str], Row]] = {}
+    """For every road its name and a plot: the worst drive of every combination, over the straightened lane."""
+    worst: dict[tuple[str, str], Row] = {}
     for row in results.worst():
-        key = (row.labels.assistant, *row.group)
-        drives.setdefault(row.labels.scenario, {}).setdefault(key, row)
-    order = dict.fromkeys(row.labels.scenario for row in results.rows)
-    return [(name, _road(list(drives[name].values()))) for name in order if name in drives][:MAX_ROADS]
+        worst.setdefault((row.labels.scenario, combination(row)), row)
+    roads = dict.fromkeys(row.labels.scenario for row in results.rows)
+    known = dict.fromkeys(combination(row) for group in results.groups for row in results.of(group))
+    colours = {name: colormaps["tab10"](index % 10) for index, name in enumerate(known)}
+    drives = {road: {name: worst[road, name] for name in known if (road, name) in worst} for road in roads}
+    return [(road, _road(rows, colours)) for road, rows in drives.items() if rows][:MAX_ROADS]
 
 
-def _road(rows: Sequence[Row]) -> str:
+def combination(row: Row) -> str:
+    """Who drove, under which attack, with which defense."""
+    attack, defense = row.group
+    return f"{row.labels.assistant}, attack {attack}, defense {defense}"
+
+
+def _road(rows: Mapping[str, Row], colours: Mapping[str, tuple[float, ...]]) -> str:
     figure = Figure(figsize=(8.0, 2.6), layout="constrained")
     axes = figure.subplots()
-    colours = colormaps["tab10"]
-    for index, row in enumerate(rows):
-        recording = row.recording()
-        s_m, offset_m = recording["truth/s_m"], recording["truth/offset_m"]
-        if index == 0:
-            for border in ("truth/lane_left_m", "truth/lane_right_m"):
-                axes.plot(s_m, recording[border], color="black", linewidth=1.5)
-        if "patch/place_m" in recording and index == 0:
-            begin_m, middle_m, length_m, width_m = recording["patch/place_m"]
-            axes.fill_between(
-                [begin_m, begin_m + length_m],
-                middle_m - 0.5 * width_m,
-                middle_m + 0.5 * width_m,
-                color="0.85",
-                label="patch",
-            )
-        label = ", ".join((row.labels.assistant, f"attack {row.group[0]}", f"defense {row.group[1]}"))
-        axes.plot(s_m, offset_m, color=colours(index % 10), label=label)
+    recordings = {name: row.recording() for name, row in rows.items()}
+    longest = max(recordings.values(), key=lambda one: float(one["truth/s_m"][-1]))
+    for border in ("truth/lane_left_m", "truth/lane_right_m"):
+        axes.plot(longest["truth/s_m"], longest[border], color="black", linewidth=1.5)
+    attacked = next((one for one in recordings.values() if "patch/place_m" in one), None)
+    if attacked is not None:
+        begin_m, middle_m, length_m, width_m = attacked["patch/place_m"]
+        axes.fill_between(
+            [begin_m, begin_m + length_m],
+            middle_m - 0.5 * width_m,
+            middle_m + 0.5 * width_m,
+            color="0.85",
+            label="patch",
+        )
+    for name, recording in recordings.items():
+        axes.plot(recording["truth/s_m"], recording["truth/offset_m"], color=colours[name], label=name)
     axes.set_xlabel("along the lane [m]")
     axes.set_ylabel("to the left [m]")
     axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
@@ -66,31 +72,33 @@ def _road(rows: Sequence[Row]) -> str:
 
 
 def departures(results: Results) -> str:
-    """Share of the drives that are still in their lane, over time, for every attack and defense."""
+    """Share of the drives still in their lane, over time, for every attack and defense; empty if none left it."""
+    drives = {
+        group: [
+            time for row in results.of(group) if (time := row.figure("time_to_lane_departure")) is not None
+        ]
+        for group in results.groups
+    }
+    last_s = max((time for times in drives.values() for time in times if math.isfinite(time)), default=None)
+    if last_s is None:
+        return ""
     figure = Figure(figsize=(8.0, 3.0), layout="constrained")
     axes = figure.subplots()
-    last_s = 0.0
-    lines = []
-    for group in results.groups:
-        times = [row.figure("time_to_lane_departure") for row in results.of(group)]
-        left = sorted(time for time in times if time is not None)
-        if left:
-            lines.append((group, left))
-            last_s = max([last_s, *(time for time in left if math.isfinite(time))])
-    for (attack, defense), left in lines:
-        finite = [time for time in left if math.isfinite(time)]
-        share = 1.0 - np.arange(len(finite) + 1) / len(left)
+    for (attack, defense), times in drives.items():
+        if not times:
+            continue
+        left = sorted(time for time in times if math.isfinite(time))
+        share = 1.0 - np.arange(len(left) + 1) / len(times)
         axes.step(
-            [0.0, *finite, 1.05 * max(last_s, 1.0)],
+            [0.0, *left, 1.05 * max(last_s, 1.0)],
             [*share, share[-1]],
             where="post",
-            label=f"attack {attack}, defense {defense} ({len(left)})",
+            label=f"attack {attack}, defense {defense} ({len(times)})",
         )
     axes.set_xlabel("time [s]")
     axes.set_ylabel("share still in lane")
     axes.set_ylim(-0.03, 1.03)
-    if lines:
-        axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return _png(figure)
 
 
