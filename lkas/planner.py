@@ -1,9 +1,9 @@
 """From what was perceived to a desired curvature, in the manner of openpilot 0.6.6.
 
 Lane lines and path become cubic polynomials; they are blended by their probabilities into one polynomial to follow; a
-model-predictive controller over 2.5 s follows it. openpilot solves that problem with ACADO. Without its soft repulsion
-from the lane lines it is linear-quadratic: for a given speed its solution is one fixed linear map, taken here from a
-table made once. So a plan is a few small tensor operations, batched over worlds and differentiable.
+model-predictive controller over 2.5 s follows it. openpilot solves that problem with ACADO. With its soft repulsion
+from the lane lines taken to second order it is linear-quadratic: for a given speed its solution is one fixed linear map,
+taken here from a table made once. So a plan is a few small tensor operations, batched over worlds and differentiable.
 
 Convention: perceptions are in the frame of the camera's foot, ``CAMERA_FOOT_M`` ahead of the rear axle; plans are for
 the rear axle, which is what the car is steered by. x forward, y left; polynomials have the lowest power first.
@@ -34,7 +34,8 @@ class PlannerParameters:
         wheelbase_m: of the car.
         delay_s: of the steering actuator, which the plan starts after.
         steering_rate_limit_radps: at the front wheels: how far they get within the delay.
-        path_cost: on the lateral error squared.
+        path_cost: on the lateral error e squared: openpilot's 1 for the path, and its repulsion from the lane lines,
+            ``3 exp(-2 (w / 2 - e)) + 3 exp(-2 (w / 2 + e))``, as far as that is quadratic in e, for w = 3.6 m.
         heading_cost: on the heading error times (speed + 1 m/s), squared.
         rate_cost: on the rate of the front wheels times (speed + 1 m/s), squared.
         initial_lane_width_m: assumed before any lane was seen.
@@ -46,7 +47,7 @@ class PlannerParameters:
     wheelbase_m: float = 2.65
     delay_s: float = 0.12
     steering_rate_limit_radps: float = math.radians(25.0) / 16.88
-    path_cost: float = 1.0
+    path_cost: float = 1.0 + 12.0 * math.exp(-3.6)
     heading_cost: float = 1.0
     rate_cost: float = 1.0
     initial_lane_width_m: float = 3.7
