@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
-from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -22,7 +21,7 @@ from lkas.network import AUXILIARY_ROWS, CURVES, SKY_ROWS
 from lkas.optics import Optics
 from simulator.camera import CAMERAS, Camera, Mounts
 from simulator.geometry import rotate
-from simulator.objects import OTHER_CAR_LENGTH_M, Boxes
+from simulator.objects import OTHER_CAR_LENGTH_M, Boxes, pick
 from simulator.renderer import Renderer
 from simulator.roads.ahead import Lines, look_ahead
 from simulator.roads.road import Road
@@ -38,8 +37,6 @@ _START_SPREAD_M = 30.0
 
 _LARGEST_RENDER = 8
 """Views rendered at a time: more would not stay in the processor's cache."""
-
-Batch = TypeVar("Batch", VehicleState, Boxes)
 
 # a line nobody could see is not there
 _INVISIBLE_WEAR = 0.8
@@ -116,11 +113,11 @@ def render_episode(spec: EpisodeSpec, seed: int, index: int) -> list[Clip]:
         packed = []
         for part in torch.arange(len(views.s_m)).split(_LARGEST_RENDER):
             image = renderer(
-                _pick(views.state, part),
+                pick(views.state, part),
                 views.s_m[part],
                 tickets[part],
                 [_pick_layer(layer, part) for layer in layers],
-                _pick(boxes, part) if bool(boxes.present[part].any()) else None,
+                pick(boxes, part) if bool(boxes.present[part].any()) else None,
                 _mounts([views.cameras[i] for i in part.tolist()]),
                 torch.zeros(len(part), dtype=torch.long),
                 exposure[part],
@@ -286,14 +283,6 @@ def _columns(y_m: np.ndarray, seen: np.ndarray, cameras: list[Camera]) -> np.nda
 def _mounts(cameras: list[Camera], dtype: torch.dtype = torch.float32) -> Mounts:
     names = [f.name for f in fields(Mounts)]
     return Mounts(*(torch.tensor([getattr(c.mount, name) for c in cameras], dtype=dtype) for name in names))
-
-
-def _pick(batch: Batch, index: Tensor) -> Batch:
-    """Some worlds of a batch."""
-    picked: dict[str, Any] = {
-        name: value[index] for name, value in vars(batch).items() if isinstance(value, Tensor)
-    }
-    return replace(batch, **picked)
 
 
 def _pick_layer(layer: SurfaceLayer, index: Tensor) -> SurfaceLayer:

@@ -6,12 +6,16 @@ worlds first.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from simulator.geometry import rotate
+from simulator.world import VehicleState
+
+Batch = TypeVar("Batch", VehicleState, "Boxes")
 
 OTHER_CAR_LENGTH_M, OTHER_CAR_WIDTH_M, OTHER_CAR_HEIGHT_M = 4.6, 1.85, 1.48
 """Body of a common passenger car; how wide the driven car is judged to be is a matter of the metrics."""
@@ -66,6 +70,14 @@ class Boxes:
     def footprints(self) -> Tensor:
         """``(N, K, 4, 2)`` corners on the road."""
         return footprint(self.x_m, self.y_m, self.yaw_rad, self.length_m, self.width_m)
+
+
+def pick(batch: Batch, index: Tensor | slice) -> Batch:
+    """Some worlds of a batch of cars or boxes."""
+    picked: dict[str, Any] = {
+        name: value[index] for name, value in vars(batch).items() if isinstance(value, Tensor)
+    }
+    return replace(batch, **picked)
 
 
 def footprint(x_m: Tensor, y_m: Tensor, yaw_rad: Tensor, length_m: Tensor, width_m: Tensor) -> Tensor:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -20,7 +19,7 @@ from simulator.camera import Camera, Mounts
 from simulator.drawing import draw_boxes
 from simulator.geometry import rotate
 from simulator.lens import Lens
-from simulator.objects import Boxes
+from simulator.objects import Boxes, pick
 from simulator.roads.place import stack_curves
 from simulator.scene import Scene
 from simulator.sky import Panorama
@@ -38,8 +37,6 @@ FARTHEST_M = 400.0
 _NODE_SPACING_PX = 32
 
 _LANE_BORDER_M = 1.8
-
-Batch = TypeVar("Batch", VehicleState, Boxes)
 
 
 class Renderer:
@@ -171,7 +168,8 @@ class Renderer:
 
             def draw(i: int, picture: Tensor) -> Tensor:
                 assert boxes is not None
-                return draw_boxes(picture, _only(boxes, i), self.camera, _only(state, i), lights[i : i + 1])
+                one = slice(i, i + 1)
+                return draw_boxes(picture, pick(boxes, one), self.camera, pick(state, one), lights[one])
 
             return self._snapshots(
                 self._road.find(ground, index), state.yaw_rad, index, frame_index, laid,
@@ -245,28 +243,34 @@ class Renderer:
         return along, torch.hypot((d_beside - d_here) * per_px, slant)
 
     def _found(self, layer: SurfaceLayer, ground: GroundView, i: int) -> Laid | None:
-        """What one view sees of a layer."""
-        found = self.locate(layer, ground, i)
-        if found is None:
+        """What one view sees of a layer, for pictures as bytes."""
+        seen = self._see(layer, ground, i)
+        if seen is None:
             return None
-        near, x, y = found
-        laid = layer.ripmap.look_up(x, y, min(i, len(layer.add) - 1)).permute(1, 2, 0)
+        near, laid = seen[0], seen[1].permute(1, 2, 0)
         if layer.keep is None:
             return Laid(near, laid.expand(-1, -1, 3), None)
         return Laid(near, laid[..., :-1].expand(-1, -1, 3), 1 - laid[..., -1:])
 
     def _lay(self, layer: SurfaceLayer, road: Tensor, ground: GroundView, i: int) -> Tensor:
         """Put a layer on the road of one view, touching only the picture rows that it is in."""
-        found = self.locate(layer, ground, i)
-        if found is None:
+        seen = self._see(layer, ground, i)
+        if seen is None:
             return road
-        near, x, y = found
-        laid = layer.ripmap.look_up(x, y, min(i, len(layer.add) - 1))
+        near, laid = seen
         part = road[:, near]
         if layer.keep is not None:
             laid, hidden = laid[:-1], laid[-1:]
             part = part * (1 - hidden)
         return torch.cat([road[:, : near.start], part + laid, road[:, near.stop :]], 1)
+
+    def _see(self, layer: SurfaceLayer, ground: GroundView, i: int) -> tuple[slice, Tensor] | None:
+        """Ground rows of the picture that may show a layer, and its channels there, ``(C, rows, W)``."""
+        found = self.locate(layer, ground, i)
+        if found is None:
+            return None
+        near, x, y = found
+        return near, layer.ripmap.look_up(x, y, min(i, len(layer.add) - 1))
 
     def locate(self, layer: SurfaceLayer, ground: GroundView, i: int) -> tuple[slice, Tensor, Tensor] | None:
         """Where one view looks at a layer.
@@ -319,12 +323,6 @@ class Renderer:
             beam = self._road.fill(_beam(rays.ahead_m, rays.left_m) * self._headlights[index, None, None])
             light = light + beam[:, None] * beam.new_tensor([1.0, 0.97, 0.90])[:, None, None]
         return air, light * (clear * (1 - mirror))[:, None, :, None]
-
-
-def _only(batch: Batch, i: int) -> Batch:
-    """World ``i`` of a batch as a batch of its own."""
-    values: Any = {k: v[i : i + 1] if isinstance(v, Tensor) else v for k, v in vars(batch).items()}
-    return replace(batch, **values)
 
 
 def _beam(ahead_m: Tensor, left_m: Tensor) -> Tensor:

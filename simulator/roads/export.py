@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from simulator.roads.layout import LaneLayout, Paint, Strip
+from simulator.roads.road import PAIR_GAP_M
 from simulator.roads.segments import Arc, Clothoid, Line, Segment, chain_segments
 from simulator.world import InvalidInput
 
@@ -112,8 +113,7 @@ def _mark(paint: Paint, left_first: bool) -> xodr.RoadMark:
     if paint.kind in ("none", "curb", "grass"):
         return mark
     for index, stroke in enumerate(strokes):
-        # the strokes of a pair are one width apart
-        offset = paint.width_m * (len(strokes) - 1 - 2 * index)
+        offset = 0.5 * (paint.width_m + PAIR_GAP_M) * (len(strokes) - 1 - 2 * index)
         gap = 0.0 if stroke == "solid" else paint.gap_m
         mark.add_specific_road_line(xodr.RoadLine(paint.width_m, paint.dash_m, gap, offset))
     return mark

@@ -20,6 +20,9 @@ Profile = NDArray[np.float64]
 STEP_M = 0.5
 """Arc length between two samples of every road."""
 
+PAIR_GAP_M = 0.14
+"""Clear space between the two strokes of a double line."""
+
 LEAD_IN_M = 60.0
 """How far a road's arrays reach behind its start, so that there is something under and behind the car."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.roads.road import LaneMark
+from simulator.roads.road import PAIR_GAP_M, LaneMark
 from simulator.surface.grid import COLUMNS, LENGTH_M, SurfaceGrid, column_width_m, lateral_m
 from simulator.surface.noise import Field, smooth
 
@@ -19,9 +19,6 @@ PAINT: dict[str, tuple[float, float, float]] = {
     "green": (0.25, 0.60, 0.35),
 }
 """Colours of paint relative to the brightness of fresh paint, by OpenDRIVE's names."""
-
-PAIR_GAP_M = 0.14
-"""Clear space between the two strokes of a double line."""
 
 
 def strokes(mark: LaneMark) -> list[tuple[float, bool]]:

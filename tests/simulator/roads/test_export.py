@@ -12,6 +12,7 @@ from simulator.roads.export import ROAD_ID, ego_lane_id, opendrive_of
 from simulator.roads.layout import BROKEN_WHITE, NO_PAINT, SOLID_WHITE, LaneLayout, Paint, Strip
 from simulator.roads.road import LEAD_IN_M
 from simulator.roads.segments import Arc, Clothoid, Line, build_road
+from simulator.surface.marks import strokes
 from simulator.world import InvalidInput
 
 carla = pytest.importorskip("carla")
@@ -133,3 +134,12 @@ def test_the_plan_view_is_the_reference_line() -> None:
     assert [float(piece.get("x", "nan")) for piece in pieces] == pytest.approx(
         np.interp(starts, road.s_m, road.x_m), abs=1e-3
     )
+
+
+def test_the_strokes_of_a_pair_are_as_far_apart_as_they_are_painted() -> None:
+    pair = Paint("solid broken", "yellow", width_m=0.12)
+    layout = LaneLayout((Strip(3.5, direction=-1), Strip(3.5)), (NO_PAINT, pair, NO_PAINT), 1)
+    text = opendrive_of("pair", [Line(50.0)], layout)
+    lines = ElementTree.fromstring(text).findall("road/lanes/laneSection/center//type/line")
+    (mark,) = layout.marks(1)
+    assert [float(line.attrib["tOffset"]) for line in lines] == pytest.approx([d for d, _ in strokes(mark)])
