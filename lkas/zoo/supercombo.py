@@ -75,12 +75,6 @@ class Supercombo:
         except Exception as error:  # onnxruntime's errors have no common type; all mean: not a network
             raise InvalidInput(f"{self.path}: onnxruntime cannot load it ({error})") from error
         ports = self._session.get_inputs()
-        for port in ports:
-            if port.type not in DTYPES:
-                raise InvalidInput(
-                    f"{self.path}: input {port.name} is a {port.type}; accepted are {', '.join(DTYPES)}"
-                )
-        self._dtypes = {port.name: DTYPES[port.type] for port in ports}
         sizes = [
             int(np.prod([s for s in port.shape[1:] if isinstance(s, int)]))
             for port in self._session.get_outputs()
@@ -89,6 +83,12 @@ class Supercombo:
             self.layout, self.inputs = recognise([(p.name, p.shape[1:]) for p in ports], sum(sizes))
         except InvalidInput as error:
             raise InvalidInput(f"{self.path}: {error}") from error
+        for port in ports:
+            if port.type not in DTYPES:
+                raise InvalidInput(
+                    f"{self.path}: input {port.name} is a {port.type}; accepted are {', '.join(DTYPES)}"
+                )
+        self._dtypes = {port.name: DTYPES[port.type] for port in ports}
         self._memory: Memory | None = None
 
     @cached_property

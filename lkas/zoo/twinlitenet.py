@@ -220,7 +220,9 @@ class TwinLiteNet(nn.Module):
             weights = torch.load(path, map_location="cpu", weights_only=True)
             network.load_state_dict({name.removeprefix("module."): value for name, value in weights.items()})
         except Exception as error:  # the unpickler raises many types, all of which mean: not this file
-            raise InvalidInput(f"{path}: not a state dict of TwinLiteNet ({error})") from error
+            raise InvalidInput(
+                f"{path}: not a state dict of TwinLiteNet ({error}); give the authors' best.pth"
+            ) from error
         for value in network.state_dict().values():
             if value.is_floating_point():
                 value[value.abs() < NEGLIGIBLE] = 0.0

@@ -35,7 +35,11 @@ def execute(arguments: argparse.Namespace) -> int:
     if not out.parent.is_dir():
         raise InvalidInput(f"--out {out}: there is no folder {out.parent}")
     if out.suffix == ".zip":
-        read_recording(source).save(out)
+        recording = read_recording(source)
+        try:
+            recording.save(out)
+        except OSError as error:
+            raise InvalidInput(f"--out {out}: cannot be written ({error.strerror})") from error
     else:
         write_rlog(Recording.load(source / "recording.zip" if source.is_dir() else source), out)
     print(out)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from scenarios.cli import main
-from scenarios.files import check, load, to_yaml
+from scenarios.files import check, load, locate, to_yaml
 from scenarios.runner import run, scenario_hash
 from scenarios.schema import Scenario
 from simulator.camera import Camera
@@ -84,6 +84,44 @@ def test_dirt_lies_on_the_recorded_road(file: Path, data_folder: Path) -> None:
     assert attacked.recording["patch/place_m"][0] == pytest.approx(8.5)
 
 
+def test_a_patch_is_optimised_on_the_recorded_road(file: Path, data_folder: Path) -> None:
+    attack = {
+        "type": "dirty_road",
+        "warm_up_s": 0.1,
+        "length_m": 20.0,
+        "cell_m": 0.4,
+        "road_brightness": 0.39,
+        "coupling": "fixed_point",
+        "iterations": 2,
+        "frames": 2,
+        "variations": 0,
+    }
+    changes = ("assistant=lane_keeping", "duration_s=0.2", "world.beyond_trust=stop", f"attack={attack}")
+    (outcome,) = run([loaded(file, data_folder, *changes)])
+    recording = outcome.recording
+    assert recording["patch/place_m"][:2].tolist() == pytest.approx([10.5, 0.0])
+    assert len(recording["attack/loss"]) == 2
+    assert np.isfinite(recording["attack/loss"]).all()
+    # the paint of the road's marks is the brightest that a cell may be
+    assert 0.0 < recording["patch/brightness"].max() <= 0.9 - 0.39 + 1e-4
+    assert outcome.metrics["deviation_from_benign"].valid
+    assert outcome.metrics["attack_success"].value == 0.0  # in a tenth of a second
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("assistant", ["lane_keeping", "twinlitenet"])
+def test_the_published_scenario_is_attacked(assistant: str, data: Path) -> None:
+    """Few iterations, for half a second: that drivers of either kind can be attacked, not how well."""
+    (path,) = locate("replay/drp_sc1_dirty_road")
+    weights = f", weights: {data / 'twinlitenet/best.pth'}, input_height: 192"
+    chosen = f"{{type: {assistant}{weights if assistant == 'twinlitenet' else ''}}}"
+    few = ("attack.iterations=4", "attack.frames=8", "attack.variations=0", "duration_s=1.0")
+    (outcome,) = run([load(path, [f"assistant={chosen}", *few], [data])])
+    loss = outcome.recording["attack/loss"]
+    assert loss[-1] < loss[0]
+    assert outcome.metrics["deviation_from_benign"].value > 0.0
+
+
 def test_where_no_lane_is_known_no_departure_is_claimed(file: Path, data_folder: Path) -> None:
     (outcome,) = run([loaded(file, data_folder, "world.lane=null", "criteria=[]")])
     assert not outcome.metrics["lane_departure"].valid
@@ -149,6 +187,23 @@ def test_bad_replays_exit_two(
     assert "Traceback" not in message
 
 
+def test_a_raw_stream_must_say_its_rate(
+    file: Path, data_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stream = data_folder / "drive/road.mjpeg"
+    writer = cv2.VideoWriter(str(stream), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*"MJPG"), 20.0, (256, 128))
+    writer.write(np.zeros((128, 256, 3), np.uint8))
+    writer.release()
+    change = "world.source.path=drive/road.mjpeg"
+    assert main(["validate", str(file), "--data", str(data_folder), "--set", change]) == 2
+    assert "road.mjpeg: a raw stream does not say" in capsys.readouterr().err
+
+
+def test_a_car_may_be_as_slow_as_it_likes(file: Path, data_folder: Path) -> None:
+    (outcome,) = run([loaded(file, data_folder, "ego.speed_mps=1e-7", "duration_s=0.1")])
+    assert outcome.recording["truth/s_m"] == pytest.approx(0.0, abs=1e-6)
+
+
 def test_an_rlog_may_bring_the_motion(file: Path, data_folder: Path) -> None:
     pytest.importorskip("openpilot_logging", reason="the extra 'openpilot' is not installed")
     pytest.importorskip("zstandard")
@@ -165,6 +220,9 @@ def test_an_rlog_may_bring_the_motion(file: Path, data_folder: Path) -> None:
     assert second.recording["truth/offset_m"][0] == pytest.approx(-0.2, abs=1e-6)
     assert main(["rlog", str(log), "--out", str(data_folder / "back.zip")]) == 0
     assert (data_folder / "back.zip").read_bytes() == place.to_bytes()
+    assert main(["rlog", str(log), "--out", str(data_folder / "drive")]) == 2
+    (data_folder / "folder.zip").mkdir()
+    assert main(["rlog", str(log), "--out", str(data_folder / "folder.zip")]) == 2
 
 
 def save(recording: object, folder: Path) -> Path:
