@@ -2,8 +2,8 @@
 
 Lane lines and path become cubic polynomials; they are blended by their probabilities into one polynomial to follow; a
 model-predictive controller over 2.5 s follows it. openpilot solves that problem with ACADO. With its soft repulsion
-from the lane lines taken to second order it is linear-quadratic: for a given speed its solution is one fixed linear map,
-taken here from a table made once. So a plan is a few small tensor operations, batched over worlds and differentiable.
+from the lane lines to second order it is linear-quadratic: for a given speed its solution is one fixed linear map,
+taken from a table made once. So a plan is a few small tensor operations, batched over worlds and differentiable.
 
 Convention: perceptions are in the frame of the camera's foot, ``CAMERA_FOOT_M`` ahead of the rear axle; plans are for
 the rear axle, which is what the car is steered by. x forward, y left; polynomials have the lowest power first.
