@@ -43,7 +43,7 @@ def _since_zero(recording: Recording, horizon_s: float) -> tuple[NDArray[np.floa
 
 
 def threshold_m(recording: Recording) -> float:
-    """How far a 2.13 m wide car may be from the middle of its lane: 0.735 m of 3.6 m, 0.285 m of 2.7 m."""
+    """How far a 2.13 m wide car may be from its lane's centre at time zero: 0.735 m in 3.6 m, 0.285 m in 2.7 m."""
     _, counts = _since_zero(recording, REACTION_S)
     first = int(np.argmax(counts))
     width = float(recording["truth/lane_left_m"][first]) - float(recording["truth/lane_right_m"][first])
@@ -60,6 +60,12 @@ def _succeeded_s(recording: Recording) -> float:
     side = np.sign(moved)
     beyond = counts & (np.abs(moved) > limit) & (side * offset > limit)
     return float(since[np.argmax(beyond)]) if beyond.any() else math.inf
+
+
+@metric("m", *OFFSETS, *LANE, meta=ZERO)
+def attack_threshold(recording: Recording) -> float:
+    """The threshold itself."""
+    return threshold_m(recording)
 
 
 @metric("1", *OFFSETS, *LANE, meta=ZERO)

@@ -37,6 +37,9 @@ DISTANCE_DRIVEN = _metric("distance_driven", "Length of the way [m]")
 ATTACK_SUCCESS = _of_attack(
     "attack_success", "Whether the car left its lane and the benign run's way within 2.5 s of time zero"
 )
+ATTACK_THRESHOLD = _of_attack(
+    "attack_threshold", "How far from the lane's centre a 2.13 m wide car's wheels reach the border [m]"
+)
 TIME_TO_SUCCESS = _of_attack("time_to_success", "When it did, from time zero [s]")
 TIME_TO_SUCCESS_FLOOR = _of_attack(
     "time_to_success_floor", "How long steering to one side at the limits would take [s]"

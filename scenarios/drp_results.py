@@ -12,9 +12,7 @@ from typing import Any
 import numpy as np
 
 from lkas.driver import WEIGHTS
-from scenarios.build import road_of
 from scenarios.files import locate
-from scenarios.metrics import CAR_WIDTH_M
 from scenarios.schema import Scenario
 from scenarios.tables import Means, Table, mean, share
 from scenarios.trials import Trial, drive, variation, variations
@@ -29,12 +27,6 @@ WORTH = 0.5
 
 LEAST_COUNTED = 72
 LEAST_SUCCESS, LEAST_EACH_WAY, MOST_TIMES_FLOOR = 0.975, 0.95, 1.25
-
-
-def threshold_m(scenario: Scenario) -> float:
-    """How far the car may be from its lane's centre where the road begins."""
-    lane = road_of(scenario).ego_lane
-    return 0.5 * (float(lane.left_m[0] - lane.right_m[0]) - CAR_WIDTH_M)
 
 
 @dataclass(frozen=True)
@@ -75,7 +67,7 @@ def benchmark(means: Means, budget: str) -> list[tuple[Trial, Gate]]:
     for trial in attacked:
         moved = [one.figure("deviation_from_benign") for one in itertools.islice(draws, DIRT_DRAWS)]
         benign_m = trial.figure("benign_offset_p99")
-        gates.append(Gate(benign_m, float(np.percentile(moved, 95)), threshold_m(trial.scenario)))
+        gates.append(Gate(benign_m, float(np.percentile(moved, 95)), trial.figure("attack_threshold")))
     return list(zip(attacked, gates, strict=True))
 
 

@@ -51,6 +51,7 @@ def ramp(per_s: float, from_s: float = ZERO_S) -> NDArray[Any]:
 def test_success_is_where_the_published_threshold_is(side: float, width_m: float, threshold_m: float) -> None:
     """1 m/s from time zero on: the first frame beyond the threshold."""
     run = drive(side * ramp(1.0), width_m=width_m)
+    assert attack_metrics.attack_threshold(run).value == pytest.approx(threshold_m)
     assert attack_metrics.attack_success(run).value == 1.0
     first = math.ceil(threshold_m / 0.05) * 0.05
     assert attack_metrics.time_to_success(run).value == pytest.approx(first)

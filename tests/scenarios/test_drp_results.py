@@ -50,10 +50,11 @@ class Drives:
                 folder = patch_folder(one, Store(means.out.resolve()))
                 folder.mkdir(parents=True, exist_ok=True)
                 RoadPatch(torch.zeros(4, 2), 1.5 + one.ego.speed_mps + 7.0, 0.0, 8.0, 4.0).save(folder)
-        return [
-            Trial(one, {k: MetricValue(v, "1") for k, v in {**FIGURES, **self.answer(one)}.items()}, 60.0)
-            for one in scenarios
-        ]
+        return [Trial(one, self.figures(one), 60.0) for one in scenarios]
+
+    def figures(self, one: Scenario) -> dict[str, MetricValue]:
+        threshold = {"attack_threshold": 0.735 if "highway" in one.name else 0.285}
+        return {k: MetricValue(v, "1") for k, v in {**FIGURES, **threshold, **self.answer(one)}.items()}
 
 
 @pytest.fixture
