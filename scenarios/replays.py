@@ -11,7 +11,7 @@ from scenarios.builtin_replay import (
     FootageSource,
     ReplayOptions,
 )
-from scenarios.courses import Course
+from scenarios.courses import NARROWEST_LANE_M, WIDEST_LANE_M, Course
 from scenarios.factories import Setting
 from scenarios.schema import EgoSpec
 from simulator.camera import Camera, Mount
@@ -54,7 +54,7 @@ def course(options: ReplayOptions, ego: EgoSpec) -> Course:
     """The recorded road, as far as it is trusted, and how fast it was driven.
 
     Raises:
-        InvalidInput: the recording cannot be read, or a speed is given twice or not at all.
+        InvalidInput: the recording cannot be read, a speed is given twice or not at all, or no car drives in the lane.
     """
     stated, wanted = ego.speed_mps is not None, isinstance(options.source, FootageSource)
     if stated and not wanted:
@@ -63,10 +63,16 @@ def course(options: ReplayOptions, ego: EgoSpec) -> Course:
         raise InvalidInput(
             "ego.speed_mps: this field is missing; a picture or video does not say how fast the car was"
         )
+    lane_m = _lane_m(options)
+    if lane_m is not None and not NARROWEST_LANE_M <= lane_m[0] - lane_m[1] <= WIDEST_LANE_M:
+        raise InvalidInput(
+            f"world.lane: it is {lane_m[0] - lane_m[1]:g} m wide, but must be {NARROWEST_LANE_M:g} to "
+            f"{WIDEST_LANE_M:g} m wide; leave it out where it is not known"
+        )
     try:
         drive = _drive(options, ego.speed_mps or 0.0)
         length_m = Trust(**options.trust.model_dump()).length_m(drive)
-        road = drive.motion.road(drive.footage.path.name, length_m, _lane_m(options))
+        road = drive.motion.road(drive.footage.path.name, length_m, lane_m)
     except InvalidInput as error:
         raise InvalidInput(f"world: {error}") from error
     return Course(road, float(drive.motion.speed_mps[0]), drive.motion.driven_m)

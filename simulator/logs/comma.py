@@ -76,7 +76,9 @@ def read_segment(folder: str | Path) -> RecordedDrive:
     except InvalidInput as error:
         raise InvalidInput(f"{folder}: {error}") from error
     video = folder / "video.hevc"
-    return RecordedDrive(Footage(video if video.is_file() else folder / "preview.png"), camera, motion)
+    footage = Footage(video if video.is_file() else folder / "preview.png")
+    # the log may end a frame before the video
+    return RecordedDrive(footage.until(len(motion)), camera, motion)
 
 
 def _load(folder: Path, name: str, columns: int | None = None) -> Array:

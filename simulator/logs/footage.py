@@ -52,6 +52,12 @@ class Footage:
         later._first, later._count = self._first + first, self._count - first
         return later
 
+    def until(self, count: int) -> Footage:
+        """The first frames of it, so many at most."""
+        shorter = copy.copy(self)
+        shorter._count = min(count, self._count)
+        return shorter
+
     def frame(self, index: int) -> Tensor:
         """Frame ``(H, W, 3) uint8 RGB``.
 

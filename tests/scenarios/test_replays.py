@@ -174,6 +174,7 @@ def test_a_resolved_scenario_can_be_run_again(file: Path, data_folder: Path, tmp
         ),
         ("world.start_time_s=1.0", "start_time_s: 1 is not within the 0 s"),
         ("world=replay", "world.source: this field is missing"),
+        ("world.lane={left_m: 0.0, right_m: 0.0}", "world.lane: it is 0 m wide, but must be 1.8 to 8 m wide"),
         ("world.source.camera.focal_px=wide", "world.source.camera.focal_px"),
         ("world=embedded", "road: this field is missing"),
     ],
