@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from scenarios.commands.output import print_json, print_table
+from scenarios.commands.output import print_json, print_table, progress_bar
+from simulator.errors import InvalidInput
 
 
 def add_parser(subparsers: Any) -> None:
@@ -15,17 +16,27 @@ def add_parser(subparsers: Any) -> None:
         help="measure speed",
         description="Measure speed: 'loop' is the closed loop with the shipped driver at 20 Hz, model frame only, with "
         "one world on one thread and with 16 worlds on two; 'carla' is 'dirtyroad serve' with one car and "
-        "the CARLA client that ticks it.",
+        "the CARLA client that ticks it; 'bounds' is verified bounds of six small networks by six methods, on "
+        "one thread; 'fusion' is one step of certified training with and without loss fusion.",
     )
-    parser.add_argument("what", choices=["loop", "carla"], help="what to measure")
+    parser.add_argument("what", choices=["loop", "carla", "bounds", "fusion"], help="what to measure")
+    parser.add_argument(
+        "--network", action="append", metavar="NAME", help="of 'bounds', bound this network only; repeatable"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     parser.set_defaults(execute=execute)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
+    if arguments.network and arguments.what != "bounds":
+        raise InvalidInput(f"--network: '{arguments.what}' bounds no networks")
     if arguments.what == "carla":
         return carla(arguments.json)
+    if arguments.what == "bounds":
+        return bounds(arguments.network, arguments.json)
+    if arguments.what == "fusion":
+        return fusion(arguments.json)
     from scenarios.bench import loop
 
     speeds = loop()
@@ -59,3 +70,54 @@ def carla(as_json: bool) -> int:
     rows = [(one.camera, f"{one.ticks_per_s:.0f}") for one in measured]
     print_table("CARLA server and client, one synchronous world", ("camera", "ticks per second"), rows)
     return 0
+
+
+def bounds(networks: list[str] | None, as_json: bool) -> int:
+    """Bound some networks, all of them by default; returns the exit code."""
+    from scenarios import bench_bounds
+
+    cases = bench_bounds.cases(networks)
+    measured = []
+    with progress_bar("bounds", len(cases) * len(bench_bounds.METHODS)) as advance:
+        for case in cases:
+            for one in bench_bounds.measure(*case):
+                measured.append(one)
+                advance(1)
+    if as_json:
+        print_json({"bounds": [vars(one) for one in measured]})
+        return 0
+    rows = [
+        (
+            one.network,
+            str(one.batch),
+            one.method,
+            f"{one.seconds:.3f}",
+            _mib(one.peak_mib),
+            f"{one.width:.6g}",
+        )
+        for one in measured
+    ]
+    columns = ("network", "batch", "method", "time [s]", "memory [MiB]", "mean width")
+    print_table("bounds of networks, one thread", columns, rows)
+    return 0
+
+
+def fusion(as_json: bool) -> int:
+    """Measure steps of training; returns the exit code."""
+    from scenarios.bench_fusion import CLASSES, steps
+
+    measured = [step for classes in CLASSES for step in steps(classes)]
+    if as_json:
+        print_json({"fusion": [vars(one) for one in measured]})
+        return 0
+    rows = [
+        (str(one.classes), one.loss, f"{one.seconds:.3f}", _mib(one.peak_mib), f"{one.value:.4g}")
+        for one in measured
+    ]
+    columns = ("classes", "loss", "time [s]", "memory [MiB]", "value")
+    print_table("one step of training with 32 inputs, one thread", columns, rows)
+    return 0
+
+
+def _mib(size: float | None) -> str:
+    return "-" if size is None else f"{size:.0f}"
