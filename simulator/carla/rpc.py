@@ -140,7 +140,14 @@ class Connection(asyncio.Protocol):
             self._unpacker.feed(data)
             for message in self._unpacker:
                 self._accept(message)
-        except (ValueError, msgpack.exceptions.UnpackException, RecursionError, MemoryError) as error:
+        # a map whose key is a list is a TypeError
+        except (
+            TypeError,
+            ValueError,
+            msgpack.exceptions.UnpackException,
+            RecursionError,
+            MemoryError,
+        ) as error:
             self._close(f"{type(error).__name__}: {error}")
 
     def close(self) -> None:

@@ -136,8 +136,12 @@ class Streams:
         return bool(self._expected)
 
     async def arrivals(self) -> None:
-        """Wait for those who are about to connect, so that they miss no frame of a synchronous world."""
-        while self.awaited:
+        """Wait for those who are about to connect, so that they miss no frame of a synchronous world.
+
+        However many ask for tokens in the meantime, it ends after a while.
+        """
+        until_s = time.monotonic() + ARRIVAL_S
+        while self.awaited and time.monotonic() < until_s:
             self._arrival.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._arrival.wait(), ARRIVAL_S / 10)

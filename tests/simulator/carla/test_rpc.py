@@ -117,12 +117,17 @@ def test_answers_keep_the_order_of_requests() -> None:
         b"\xc1",
         b"\xdd\xff\xff\xff\xff",
         b"\x91" * 5000,
+        b"\x81\x90\x01",
     ],
-    ids=range(9),
+    ids=range(10),
 )
-def test_a_malformed_message_closes_that_connection_only(malformed: bytes) -> None:
+def test_a_malformed_message_closes_that_connection_only(
+    malformed: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     assert _talk(malformed + _request(1, "add", 1, 1), count=1) == []
     assert _talk(malformed, _request(2, "add", 1, 1), count=1) == [[1, 2, None, [[1, 2]]]]
+    # asyncio says so when it has to end a connection by itself
+    assert "Fatal error" not in caplog.text
 
 
 def test_a_message_may_come_in_pieces() -> None:
