@@ -10,10 +10,11 @@ from scenarios.courses import course_of, road_of
 from scenarios.patches import check_attack
 from scenarios.schema import Scenario, WeatherSpec
 from simulator.camera import CAMERAS, Camera
-from simulator.embedded import OtherCar, Start
+from simulator.embedded import Start
 from simulator.scene import Scene
 from simulator.surface.style import SurfaceStyle
 from simulator.tiny_physics import DELAY_S
+from simulator.traffic import OtherCar
 from simulator.vehicle import VehicleParameters, preset
 from simulator.weather import PRESETS, Weather
 from simulator.world import InvalidInput

@@ -18,14 +18,14 @@ import torch
 from torch import Tensor
 
 from simulator.camera import Camera
-from simulator.geometry import rotate
-from simulator.objects import OTHER_CAR_LENGTH_M, Boxes, collides, footprint
+from simulator.objects import Boxes, collides, footprint
 from simulator.radar import look
 from simulator.renderer import Renderer
 from simulator.roads.ahead import CAMERA_FOOT_M, Lines, look_ahead
 from simulator.roads.place import EgoLanes
 from simulator.scene import Scene
 from simulator.surface.layer import SurfaceLayer
+from simulator.traffic import OtherCar, Traffic
 from simulator.vehicle import SLOWEST_DYNAMIC_MPS, Vehicle, VehicleMemory, VehicleParameters
 from simulator.world import (
     CAMERA_PERIOD_S,
@@ -37,30 +37,8 @@ from simulator.world import (
     VehicleState,
 )
 
-_SAME_LANE_M = 1.4
-"""Cars whose middle is this close to the centre of the ego lane are in it."""
-
 _FRAMES_PER_SEED = 1_000_003
 """Seeds choose the noise of the sensor: each starts at another number of frame."""
-
-
-@dataclass(frozen=True)
-class OtherCar:
-    """A car that follows the ego lane's reference line at a constant lateral position; its motion depends on time only.
-
-    Attributes:
-        gap_m: at the start, from the ego car's front bumper to its rear one (negative: it starts behind).
-        speed_mps: negative for an oncoming car.
-        d_m: lateral position of its middle.
-        braking_time_s: when it starts to brake; inf for never.
-        braking_mps2: how hard, until it stands.
-    """
-
-    gap_m: float
-    speed_mps: float
-    d_m: float = 0.0
-    braking_time_s: float = math.inf
-    braking_mps2: float = 6.0
 
 
 @dataclass(frozen=True)
@@ -176,36 +154,14 @@ class EmbeddedWorld:
         self._alone = (zero + math.inf, zero, zero > 0)
         unseen = torch.full((len(scenes), 5, len(DISTANCES_M)), math.nan, dtype=torch.float64, device=device)
         self._unseen = unseen[:, 0], unseen[:, 1:]
-        self._cars = self._load_cars()
+        own = self.vehicle.parameters
+        self._front_m = own.length_m - own.rear_overhang_m
+        self._traffic = Traffic.of([(s.s_m + self._front_m, s.cars) for s in self._starts], self.curve)
         self._renderers = {c.name: Renderer(scenes, c, picture_dtype, device) for c in cameras}
         self._state: WorldState | None = None
 
     def _column(self, values: Sequence[object]) -> Tensor:
         return torch.tensor(values, dtype=torch.float64, device=self.curve.table.device)
-
-    def _load_cars(self) -> Tensor | None:
-        """``(6, N, K)``: start s and d of the middle, speed, braking time, braking, present; None without cars."""
-        most = max(len(start.cars) for start in self._starts)
-        if most == 0:
-            return None
-        own = self.vehicle.parameters
-        front = own.length_m - own.rear_overhang_m
-        absent = (0.0, 0.0, 0.0, math.inf, 1.0, 0.0)
-        rows = []
-        for start in self._starts:
-            cars = [
-                (
-                    start.s_m + front + car.gap_m + 0.5 * OTHER_CAR_LENGTH_M,
-                    car.d_m,
-                    car.speed_mps,
-                    car.braking_time_s,
-                    car.braking_mps2,
-                    1.0,
-                )
-                for car in start.cars
-            ]
-            rows.append(cars + [absent] * (most - len(cars)))
-        return self._column(rows).permute(2, 0, 1).contiguous()
 
     @property
     def size(self) -> int:
@@ -287,8 +243,8 @@ class EmbeddedWorld:
                 boxes,
             )
         info = {"set_speed_mps": self._set_speed}
-        if boxes is not None:
-            info |= look(car, self.vehicle.parameters, boxes, self._car_motion(time)[2].abs())
+        if boxes is not None and self._traffic is not None:
+            info |= look(car, self.vehicle.parameters, boxes, self._traffic.motion(time)[1].abs())
         return Observation(float(time.max()), frames, car, truth, info)
 
     def reset(self, seed: int) -> Observation:
@@ -327,24 +283,7 @@ class EmbeddedWorld:
 
     def other_cars(self, time_s: Tensor) -> Boxes | None:
         """The other cars at the time ``(N,)`` of each world."""
-        if self._cars is None:
-            return None
-        s, d, present = *self._car_motion(time_s)[:2], self._cars[5] > 0.5
-        x, y, heading, _ = self.curve.frame_at(s)
-        dx, dy = rotate(torch.zeros_like(d), d, heading)
-        facing = torch.where(self._cars[2] < 0, heading + math.pi, heading)
-        return replace(Boxes.cars(x + dx, y + dy, facing), present=present)
-
-    def _car_motion(self, time_s: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """s, d and speed ``(N, K)`` of the other cars."""
-        assert self._cars is not None
-        s, d, speed, braking_time, braking, _ = self._cars
-        direction = torch.sign(speed)
-        now = time_s[:, None]
-        braked = torch.minimum((now - braking_time).clamp_min(0.0), speed.abs() / braking)
-        rolled = torch.minimum(braking_time, now)
-        fast = (speed.abs() - braking * braked).clamp_min(0.0)
-        return s + speed * rolled + direction * braked * 0.5 * (speed.abs() + fast), d, direction * fast
+        return None if self._traffic is None else self._traffic.boxes(time_s)
 
     def _truth(self, state: WorldState, time_s: Tensor, boxes: Boxes | None) -> GroundTruth:
         car, own = state.vehicle, self.vehicle.parameters
@@ -361,8 +300,8 @@ class EmbeddedWorld:
         if self._walled:
             reach = 0.5 * own.width_m + 0.5 * own.wheelbase_m * place.heading_error_rad.detach().abs()
             collided = (d.detach() + reach > self._walls[:, 0]) | (d.detach() - reach < self._walls[:, 1])
-        if boxes is not None:
-            gap, lead_speed = self._lead(s, time_s, boxes)
+        if boxes is not None and self._traffic is not None:
+            gap, lead_speed = self._traffic.lead(time_s, s, self._front_m)
             to_middle = 0.5 * own.length_m - own.rear_overhang_m
             size = torch.full_like(s, own.length_m), torch.full_like(s, own.width_m)
             corners = footprint(car.x_m + to_middle * cos, car.y_m + to_middle * sin, car.yaw_rad, *size)
@@ -381,13 +320,3 @@ class EmbeddedWorld:
             collided=collided,
             finished=s >= self._length,
         )
-
-    def _lead(self, s_m: Tensor, time_s: Tensor, boxes: Boxes) -> tuple[Tensor, Tensor]:
-        """Gap to the nearest car ahead in the ego lane, inf where there is none, and its speed: ``(N,)``."""
-        own = self.vehicle.parameters
-        other_s, other_d, other_speed = self._car_motion(time_s)
-        bumper = other_s - 0.5 * boxes.length_m - s_m[:, None] - (own.length_m - own.rear_overhang_m)
-        in_lane = boxes.present & (other_d.abs() < _SAME_LANE_M) & (other_s > s_m[:, None])
-        gap, nearest = torch.where(in_lane, bumper, math.inf).min(dim=1)
-        speed = other_speed.gather(1, nearest[:, None])[:, 0]
-        return gap, torch.where(torch.isfinite(gap), speed, torch.zeros_like(gap))

@@ -10,10 +10,11 @@ from torch import Tensor
 from lkas.ground_truth import GroundTruthAssistant, perfect_perception
 from lkas.perception import LEFT_NEAR, RIGHT_NEAR, Assistant
 from lkas.pilot import Pilot
-from simulator.embedded import EmbeddedWorld, OtherCar, Start
+from simulator.embedded import EmbeddedWorld, Start
 from simulator.roads.layout import LaneLayout
 from simulator.roads.segments import Arc, Clothoid, Line, Segment, build_road
 from simulator.scene import Scene
+from simulator.traffic import OtherCar
 from simulator.vehicle import PRESETS, VehicleParameters
 
 CARS = {

@@ -11,10 +11,11 @@ import torch
 from lkas.ground_truth import GroundTruthAssistant
 from lkas.perception import Decision, Perception
 from lkas.safety import EmergencyBraking, WatchedAssistant, departure_warned
-from simulator.embedded import EmbeddedWorld, OtherCar, Start
+from simulator.embedded import EmbeddedWorld, Start
 from simulator.roads.layout import LaneLayout
 from simulator.roads.segments import Line, build_road
 from simulator.scene import Scene
+from simulator.traffic import OtherCar
 from simulator.world import Command, Observation
 
 SPEED_MPS = 20.0

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from simulator.camera import Camera
-from simulator.embedded import EmbeddedWorld, OtherCar, Start
+from simulator.embedded import EmbeddedWorld, Start
 from simulator.roads.layout import LaneLayout
 from simulator.roads.segments import Arc, Clothoid, Line, build_road
 from simulator.scene import Scene
 from simulator.surface.layer import SurfaceLayer
+from simulator.traffic import OtherCar
 from simulator.vehicle import PRESETS
 from simulator.world import Command, InvalidInput, Observation, World
 

@@ -15,7 +15,7 @@ from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.env_checker import check_env as check_env_sb3
 
 from simulator.camera import CAMERAS
-from simulator.embedded import EmbeddedWorld, OtherCar, Start
+from simulator.embedded import EmbeddedWorld, Start
 from simulator.environment import LaneKeepingEnv, LaneKeepingVectorEnv, Spectator
 from simulator.errors import MissingExtra
 from simulator.lane_keeping import LaneKeepingTask
@@ -23,6 +23,7 @@ from simulator.roads.layout import LaneLayout
 from simulator.roads.road import Road
 from simulator.roads.segments import Arc, Line, build_road
 from simulator.scene import Scene
+from simulator.traffic import OtherCar
 from simulator.vehicle import VehicleParameters
 from simulator.world import Command, InvalidInput, Observation
 

@@ -11,12 +11,13 @@ import torch
 
 from simulator.camera import CAMERAS
 from simulator.carla.world_client import CarlaWorld, Place
-from simulator.embedded import EmbeddedWorld, OtherCar, Start
+from simulator.embedded import EmbeddedWorld, Start
 from simulator.roads.export import opendrive_of
 from simulator.roads.layout import LaneLayout
 from simulator.roads.segments import Arc, Clothoid, Line, Segment, build_road
 from simulator.scene import Scene
 from simulator.surface.layer import SurfaceLayer
+from simulator.traffic import OtherCar
 from simulator.vehicle import PRESETS, VehicleParameters
 from simulator.world import Command, InfrastructureError, InvalidInput, Observation, World
 
