@@ -10,14 +10,16 @@ Times are seconds of the simulation.
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from simulator import overlay, sketch
-from simulator.camera import CAMERAS
+from simulator.camera import CAMERAS, Camera
 from simulator.errors import InvalidInput, MissingExtra
 from simulator.recording import Recording
 from simulator.roads.ahead import CAMERA_FOOT_M
@@ -35,6 +37,9 @@ Color = tuple[int, int, int]
 
 TIMELINE = "time"
 TRAIL_POINTS = 80
+WIDEST_PX, JPEG_QUALITY = 640, 75
+"""Of pictures: 20 s of them stay below 15 MB."""
+
 FLUSH_S = 10.0
 """How long a viewer may take for the last of a live stream."""
 
@@ -119,7 +124,8 @@ def _blueprint(recording: Recording) -> rrb.Blueprint:
     )
     sights = []
     if (name := sketch.shown_camera(recording)) is not None:
-        frame = rrb.VisualBounds2D(x_range=[0, CAMERAS[name].width], y_range=[0, CAMERAS[name].height])
+        camera = _shown(name)
+        frame = rrb.VisualBounds2D(x_range=[0, camera.width], y_range=[0, camera.height])
         sights.append(rrb.Spatial2DView(name="camera", origin="/camera", visual_bounds=frame))
     plots = [
         rrb.TimeSeriesView(name=title, origin=f"/plots/{name}")
@@ -178,7 +184,7 @@ class _Show:
         _sight(self.stream, recording, index, camera, belief)
         if self._outline is not None:
             border = sketch.in_foot_frame(self._outline, self._driven[-1])
-            seen = sketch.in_picture(CAMERAS[camera], border)
+            seen = sketch.in_picture(_shown(camera), border)
             self.stream.log("camera/patch", rr.LineStrips2D([seen], colors=[PATCH], radii=[1.5]))
 
     def _plot(self, recording: Recording) -> None:
@@ -272,9 +278,11 @@ def _sight(
     stream: rr.RecordingStream, recording: Recording, index: int, name: str, belief: sketch.Belief
 ) -> None:
     """The camera's picture, with the believed path and lane lines over it."""
-    jpeg = recording.images[f"frames/{name}"].jpegs[index]
+    camera, jpeg = _shown(name), recording.images[f"frames/{name}"].jpegs[index]
+    if camera != CAMERAS[name]:
+        half = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_REDUCED_COLOR_2)
+        jpeg = cv2.imencode(".jpg", half, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
     stream.log("camera/image", rr.EncodedImage(contents=jpeg, media_type="image/jpeg"))
-    camera = CAMERAS[name]
     path = sketch.in_picture(camera, belief.path)
     stream.log("camera/path", rr.LineStrips2D([path], colors=[BELIEVED], radii=[2.0]))
     lanes = [sketch.in_picture(camera, lane) for lane in belief.lanes]
@@ -285,6 +293,15 @@ def _times(recording: Recording, channel: str) -> NDArray[np.float64]:
     time_s = recording.channels[channel].time_s
     assert time_s is not None
     return time_s
+
+
+def _shown(name: str) -> Camera:
+    """The camera of the pictures that are shown: they are halved where they would fill the file."""
+    camera = CAMERAS[name]
+    if camera.width <= WIDEST_PX:
+        return camera
+    halves = {field: 0.5 * getattr(camera, field) for field in ("fx", "fy", "cx", "cy")}
+    return replace(camera, width=camera.width // 2, height=camera.height // 2, **halves)
 
 
 def _faded(belief: sketch.Belief) -> list[tuple[int, int, int, int]]:
