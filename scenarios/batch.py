@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -57,8 +57,7 @@ class EpisodeResult:
         """Why it is not met, in a line."""
         if self.outcome is None:
             return self.report.message if self.report is not None else ""
-        failed = [one for one in self.outcome["criteria"] if not one["met"] and not one["optional"]]
-        return ", ".join(f"{one['metric']} is {MetricValue.from_json(one['value'])}" for one in failed)
+        return reason_of(self.outcome)
 
     def to_json(self) -> dict[str, Any]:
         """As in ``results.json``."""
@@ -71,6 +70,12 @@ class EpisodeResult:
             "metrics": outcome["metrics"],
             "criteria": outcome["criteria"],
         }
+
+
+def reason_of(outcome: Mapping[str, Any]) -> str:
+    """Which criteria of a ``metrics.json`` are not met, in a line."""
+    failed = [one for one in outcome["criteria"] if not one["met"] and not one["optional"]]
+    return ", ".join(f"{one['metric']} is {MetricValue.from_json(one['value'])}" for one in failed)
 
 
 @dataclass(frozen=True)

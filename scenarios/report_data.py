@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from scenarios.batch import MANIFEST, RESULTS, TIMING
+from scenarios.batch import MANIFEST, RESULTS, TIMING, reason_of
 from scenarios.expansion import Labels
 from scenarios.files import load
 from scenarios.metrics import MetricValue
@@ -169,11 +169,10 @@ def _read_batch(path: Path) -> Results:
 def _read_run(folder: Path) -> Row:
     outcome = read_json(folder / "metrics.json")
     metrics = {name: MetricValue.from_json(value) for name, value in outcome["metrics"].items()}
-    failed = [one for one in outcome["criteria"] if not one["met"] and not one["optional"]]
     return Row(
         Labels.of(load(folder / "scenario.yaml")),
         "met" if outcome["met"] else "not met",
-        ", ".join(f"{one['metric']} is {MetricValue.from_json(one['value'])}" for one in failed),
+        reason_of(outcome),
         metrics,
         folder,
         read_json(folder / "timing.json"),

@@ -106,6 +106,13 @@ class Matrix(Strict):
     ) = None
 
 
+def _varying(value: Any) -> Any:
+    """One that is written down combines something."""
+    if value == {}:
+        raise ValueError(f"it is empty; give one of {', '.join(Matrix.model_fields)}, or leave it out")
+    return value
+
+
 class Uniform(Strict):
     """Equally likely between two ends."""
 
@@ -234,7 +241,7 @@ class Suite(Strict):
     description: Annotated[str, Field(max_length=2000)] = ""
     scenarios: Annotated[tuple[str, ...], Field(strict=False, min_length=1, max_length=10_000)]
     overrides: dict[FieldName, Any] = Field(default_factory=dict)
-    matrix: Matrix = Matrix()
+    matrix: Annotated[Matrix, BeforeValidator(_varying)] = Matrix()
     parameters: Parameters | None = None
     gates: Annotated[tuple[Gate, ...], Field(strict=False, max_length=1000)] = ()
     limits: Limits = Limits()

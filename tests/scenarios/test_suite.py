@@ -105,6 +105,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "no scenarios": ({"scenarios": []}, "scenarios: "),
     "unknown scenario": ({"scenarios": ["benign/highway_strait"]}, "did you mean 'benign/highway_straight'"),
     "the same scenario twice": ({"scenarios": ["tiny.yaml", "tiny.yaml"]}, "tiny.yaml is there twice"),
+    "an empty matrix": ({"matrix": {}}, "matrix: it is empty; give one of assistants, attacks"),
     "an empty axis": ({"matrix": {"attacks": []}}, "matrix.attacks: "),
     "no seeds": ({"matrix": {"seeds": []}}, "matrix.seeds: "),
     "the same seed twice": ({"matrix": {"seeds": [1, 1]}}, "the same episode twice"),
