@@ -77,6 +77,27 @@ def _drive(port: int, count: int, seconds: int, tools: Any) -> _Drive:
     return drive
 
 
+def test_a_managers_cars_drive_in_their_lane(client: Any, world: Any) -> None:
+    manager = client.get_trafficmanager(_free_port())
+    manager.set_synchronous_mode(True)
+    manager.set_random_device_seed(3)
+    library = world.get_blueprint_library()
+    places = [carla.Transform(carla.Location(x, 1.75, 0.3)) for x in (100.0, 130.0, 160.0)]
+    spawn = [carla.command.SpawnActor(library.find(kind), p) for kind, p in zip(KINDS, places, strict=True)]
+    drive = carla.command.SetAutopilot(carla.command.FutureActor, True, manager.get_port())
+    answers = client.apply_batch_sync([command.then(drive) for command in spawn], True)
+    for _ in range(60):
+        world.tick()
+    cars = [world.get_actor(answer.actor_id) for answer in answers]
+    driven = [car.get_location().x - place.location.x for car, place in zip(cars, places, strict=True)]
+    beside = [abs(car.get_location().y - 1.75) for car in cars]
+    manager.set_synchronous_mode(False)
+    manager.shut_down()
+
+    assert min(driven) > 3.0
+    assert max(beside) < 0.1
+
+
 @pytest.mark.slow
 def test_thirty_cars_keep_to_their_lanes_for_a_minute(town_port: int, tools: Any) -> None:
     first, second = (_drive(town_port, 30, 60, tools) for _ in range(2))
