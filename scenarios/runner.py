@@ -2,8 +2,7 @@
 
 Scenarios that differ only in their roads, looks, seeds and criteria are stepped together in one world, which keeps two
 cores busy. The order in which they were given is the order in which they come out, and the same list gives the same
-bytes. (Alone and in a batch a world is the same, but a network adds in another order, so that its drives agree to
-millimetres, not to the byte.)
+bytes. Alone and in a batch a drive is the same to a tenth of a millimetre.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from simulator.camera import Camera
+from simulator.roads.ahead import CAMERA_FOOT_M
 from simulator.roads.road import LEAD_IN_M, STEP_M, LaneMark, Road
 from simulator.world import DISTANCES_M
 
@@ -28,7 +29,7 @@ _PAINT: dict[str, Color] = {"yellow": (232, 196, 72), "white": (224, 226, 228), 
 _VERGE, _ASPHALT, _LANE = (66, 84, 62), (70, 72, 76), (84, 86, 91)
 
 _FARTHEST_M = 90.0
-_LINE_WIDTH_M = 0.07
+_PATH_WIDTH_M, _LINE_WIDTH_M = 1.7, 0.07
 _SUBPIXEL = 4
 """cv2 takes fixed-point coordinates: this many binary digits after the point."""
 
@@ -39,7 +40,6 @@ def draw_sight(
     path_y_m: Array,
     lane_y_m: Array,
     lane_prob: Array,
-    path_width_m: float = 1.7,
 ) -> Image:
     """Draw a believed path as a ribbon and believed lane lines, the fainter the less probable.
 
@@ -49,11 +49,10 @@ def draw_sight(
         path_y_m: ``(33,)``.
         lane_y_m: ``(4, 33)``; NaN where there is none.
         lane_prob: ``(4,)`` in [0, 1].
-        path_width_m: width of the ribbon.
     """
     x = _fine_distances()
     picture = frame.copy()
-    picture = _ribbon(picture, camera, x, _resample(path_y_m, x), path_width_m, PATH_COLOR, (0.12, 0.45))
+    picture = _ribbon(picture, camera, x, _resample(path_y_m, x), _PATH_WIDTH_M, PATH_COLOR, (0.12, 0.45))
     for line, prob in zip(lane_y_m, lane_prob, strict=True):
         opacity = 0.9 * float(np.clip(prob, 0, 1))
         picture = _ribbon(
@@ -71,7 +70,6 @@ def birds_eye(
     lane_prob: Array,
     lead_distance_m: float = np.inf,
     size: tuple[int, int] = (260, 400),
-    foot_m: float = 1.5,
 ) -> Image:
     """The road from above, the car near the lower edge and looking up.
 
@@ -84,7 +82,6 @@ def birds_eye(
         lane_prob: ``(4,)``.
         lead_distance_m: gap to the car ahead, infinite for none.
         size: width and height of the picture [px].
-        foot_m: how far ahead of the rear axle paths begin.
     """
     view = _PlanView(size)
     picture = np.full((size[1], size[0], 3), _VERGE, np.uint8)
@@ -117,10 +114,10 @@ def birds_eye(
     for line, prob in zip(lane_y_m, lane_prob, strict=True):
         if prob > 0.05:
             layer = picture.copy()
-            view.polyline(layer, x + foot_m, _resample(line, x), LANE_COLOR, 1)
+            view.polyline(layer, x + CAMERA_FOOT_M, _resample(line, x), LANE_COLOR, 1)
             picture = _blend(picture, layer, float(np.clip(prob, 0, 1)))
     path = _resample(path_y_m, x)
-    view.polyline(picture, x + foot_m, path, PATH_COLOR, 2)
+    view.polyline(picture, x + CAMERA_FOOT_M, path, PATH_COLOR, 2)
     if np.isfinite(lead_distance_m):
         view.car(picture, 3.6 + lead_distance_m, float(np.interp(lead_distance_m, x, path)), LEAD_COLOR)
     view.car(picture, -1.0, 0.0, CAR_COLOR)

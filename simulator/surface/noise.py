@@ -10,6 +10,12 @@ from numpy.typing import NDArray
 
 Field = NDArray[np.float32]
 
+_CUBIC = 0.72
+"""Deviation that cubic interpolation leaves of independent values, along each axis that it stretches."""
+
+_TILE = 256
+"""Rows and columns of a tile."""
+
 
 @lru_cache(maxsize=1)
 def _white_tile() -> Field:
@@ -39,8 +45,7 @@ def smooth(rng: np.random.Generator, rows: int, columns: int, cell: tuple[float,
     """
     grid_rows, grid_columns = max(2, round(rows / cell[0]) + 2), max(2, round(columns / cell[1]) + 2)
     grid = rng.standard_normal((grid_rows, grid_columns), dtype=np.float32)
-    # cubic interpolation of independent values has about 0.72 of their deviation along each axis that it stretches
-    grid *= np.float32((1 / 0.72) ** ((cell[0] > 1.5) + (cell[1] > 1.5)))
+    grid *= np.float32((1 / _CUBIC) ** ((cell[0] > 1.5) + (cell[1] > 1.5)))
     return np.asarray(cv2.resize(grid, (columns, rows), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
@@ -51,9 +56,6 @@ def smooth_ring(rng: np.random.Generator, rows: int, columns: int, cell: tuple[f
     share = np.linspace(0, 1, rim, dtype=np.float32)
     field[:, :rim] = field[:, :rim] * share + field[:, columns:] * (1 - share)
     return field[:, :columns]
-
-
-_TILE = 256
 
 
 def tile(rng: np.random.Generator) -> Field:
@@ -73,6 +75,5 @@ def sample_tile(values: Field, row: NDArray[np.float64], column: NDArray[np.floa
         ``(H, W)``.
     """
     x, y = (np.mod(place, _TILE).astype(np.float32) for place in (column, row))
-    # the factor is that of smooth
-    scaled = values * np.float32((1 / 0.72) ** 2)
+    scaled = values * np.float32((1 / _CUBIC) ** 2)
     return np.asarray(cv2.remap(scaled, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_WRAP), np.float32)
