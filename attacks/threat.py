@@ -111,14 +111,17 @@ class RoadPatchThreat:
             target: where the patch lies.
 
         Returns:
-            ``(rows, columns) float32``, 0 where a kept lane mark touches the cell, else 1; first row nearest, first
-            column on the left.
+            ``(rows, columns) float32``, 0 where a kept lane mark touches the cell, or where its middle lies beside the
+            road, as far as a scene tells that; else 1. First row nearest, first column on the left.
         """
         rows, columns = self.shape
         free = np.ones((rows, columns), np.float32)
+        s, d = self._places(target)
+        if target.scene is not None:
+            left, right = self.edges_m(target)
+            free[(d[None] > left[:, None]) | (d[None] < right[:, None])] = 0.0
         if not self.keep_marks:
             return free
-        s, d = self._places(target)
         position = (s + LEAD_IN_M) / STEP_M
         reach = 0.5 * self.width_m / columns
         for mark in target.road.marks:
@@ -128,6 +131,32 @@ class RoadPatchThreat:
                 touched = np.abs(d[None] - middle[:, None] - shift) < 0.5 * mark.width_m + reach
                 free[touched & np.isfinite(middle)[:, None]] = 0.0
         return free
+
+    def edges_m(self, target: RoadTarget) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Lateral positions of the left and the right edge of the road at every row, ``(rows,)`` each."""
+        lanes = target.road.lanes
+        left = np.fmax.reduce([lane.left_m for lane in lanes])
+        right = np.fmin.reduce([lane.right_m for lane in lanes])
+        position = (self._places(target)[0] + LEAD_IN_M) / STEP_M
+        count = np.arange(len(left))
+        return np.interp(position, count, left), np.interp(position, count, right)
+
+    def check_width(self, target: RoadTarget) -> None:
+        """Refuse a patch that is wider than the road.
+
+        Args:
+            target: where it is to lie, on a road whose edges are known.
+
+        Raises:
+            InvalidInput: naming the field, the value and what would be accepted.
+        """
+        left, right = self.edges_m(target)
+        road_m = float(np.min(left - right))
+        if self.width_m > road_m:
+            raise InvalidInput(
+                f"attack.width_m: a patch of {self.width_m:g} m is wider than road {target.road.name!r}, which is "
+                f"{road_m:.2f} m from edge to edge there"
+            )
 
     def bounds(self, target: RoadTarget) -> tuple[Tensor, Tensor]:
         """How far every cell may be changed.
@@ -139,7 +168,7 @@ class RoadPatchThreat:
             The largest darkening (negative) and brightening, ``(rows, columns) float32`` each.
 
         Raises:
-            InvalidInput: nothing may change, because the road is as bright as the ceiling or all of it is marked.
+            InvalidInput: nothing may change, because the road is as bright as the ceiling, marked, or not there.
         """
         free = torch.from_numpy(self.allowed(target))
         low, high = torch.full_like(free, -self.darker), torch.full_like(free, self.brighter)
@@ -153,7 +182,7 @@ class RoadPatchThreat:
         if not (low.any() or high.any()):
             raise InvalidInput(
                 "attack.ceiling, attack.budget: the road below the patch is at least as bright as that, or all of it "
-                "is lane marks, so nothing may change; allow more, or choose another place"
+                "is lane marks or no road, so nothing may change; allow more, or choose another place"
             )
         return low, high
 

@@ -64,6 +64,8 @@ def check_attack(scenario: Scenario, road: Road) -> None:
     _, threat = plugin("attacks", options.type).load()(options)
     target = target_of(options, scenario, road)
     threat.check(target)
+    if not scenario.recorded:  # of a recorded road nobody may know how wide it is
+        threat.check_width(target)
     if target.start_m < CAMERA_FOOT_M:
         raise InvalidInput(
             f"attack: the patch begins {target.start_m:g} m along the road, behind the car, whose camera looks from "

@@ -12,7 +12,7 @@ from simulator.world import InvalidInput
 
 
 def small(**changes: object) -> RoadPatchThreat:
-    return RoadPatchThreat(**{"length_m": 6.0, "width_m": 4.0, "cell_m": 0.2, **changes})
+    return RoadPatchThreat(**{"length_m": 6.0, "width_m": 3.6, "cell_m": 0.2, **changes})
 
 
 @pytest.mark.parametrize("name", sorted(BUDGETS))
@@ -38,6 +38,16 @@ def test_brightness_can_be_given_where_there_is_no_scene(target: RoadTarget) -> 
     threat = small(**BUDGETS["published"], road_brightness=0.3, keep_marks=False)
     _, high = threat.bounds(RoadTarget(target.road, target.start_m))
     torch.testing.assert_close(high, torch.full_like(high, MID_GREY - 0.3))
+
+
+def test_beside_the_road_nothing_is_changed(target: RoadTarget) -> None:
+    wide = small(width_m=4.8, keep_marks=False)
+    across = 2.4 - 0.2 * (torch.arange(wide.shape[1]) + 0.5)
+    on_road = torch.from_numpy(wide.allowed(target)).bool()
+    assert torch.equal(on_road, (across.abs() < 1.8).expand_as(on_road))
+    with pytest.raises(InvalidInput, match=r"wider than road 'line', which is 3\.60 m"):
+        wide.check_width(target)
+    small().check_width(target)
 
 
 def test_nothing_gets_darker_than_black(target: RoadTarget) -> None:

@@ -98,6 +98,7 @@ def test_a_saved_patch_is_laid_where_it_was_or_beside(scenario: Scenario, tmp_pa
 
 BAD: dict[str, tuple[list[str], str]] = {
     "larger than the road": (["attack.length_m=200", "road.segments.0.length_m=150"], "does not lie on road"),
+    "wider than the road": (["attack.width_m=20"], "wider than road"),
     "of no budget": (["attack.darker=0", "attack.brighter=0"], "nothing may change"),
     "of no area": (["attack.area_share=0"], "nothing may change"),
     "behind the car": (["attack.ahead_m=-5"], "attack.ahead_m: must be greater than or equal to 0"),
