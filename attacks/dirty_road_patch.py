@@ -164,7 +164,8 @@ class Search:
         if attack.coupling != "staged":
             return attack.frames
         share = min(1.0, iteration / max(1.0, 0.4 * attack.iterations))
-        return round(attack.first_frames + share * (attack.frames - attack.first_frames))
+        first = min(attack.first_frames, attack.frames)
+        return round(first + share * (attack.frames - first))
 
     def improve(self, attempt: Attempt, first: int, last: int) -> None:
         """Iterations ``first`` to ``last``, or fewer where every drive asks for all the steering there is."""
