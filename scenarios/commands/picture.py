@@ -78,14 +78,25 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def drive(arguments: argparse.Namespace) -> list[Recording]:
-    """Recordings of the scenarios that are meant."""
+    """Recordings of the scenarios that are meant.
+
+    Raises:
+        InvalidInput: one of them has no picture of the camera that is asked for.
+    """
     from scenarios.runner import run
     from scenarios.store import Store
 
     scenarios = selection.chosen(arguments)
     store = Store(arguments.store) if arguments.store else None
     with progress_bar("driving", sum(scenario.steps for scenario in scenarios)) as advance:
-        return [outcome.recording for outcome in run(scenarios, advance, store=store)]
+        recordings = [outcome.recording for outcome in run(scenarios, advance, store=store)]
+    for scenario, recording in zip(scenarios, recordings, strict=True):
+        if f"frames/{arguments.camera}" not in recording.images:
+            raise InvalidInput(
+                f"{scenario.name}: --camera {arguments.camera}: assistant {scenario.assistant.type} does not look "
+                "through it, or record.model_frames is false; give --camera wide"
+            )
+    return recordings
 
 
 def attacked(arguments: argparse.Namespace) -> NDArray[np.uint8]:

@@ -44,6 +44,12 @@ def test_bad_arguments_exit_with_2(
     assert word in capsys.readouterr().err
 
 
+def test_pictures_that_nobody_took_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["picture", "benign/local_narrow_straight", "--at", "0.05", "--out", str(tmp_path / "a.png")]
+    assert main([*words, "--set", "assistant=ground_truth"]) == 2
+    assert "--camera model: assistant ground_truth does not look through it" in capsys.readouterr().err
+
+
 def test_picture_of_an_attack(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "attack.png"
     words = ["picture", "control/random_dirt_highway", "--attack", "--at", "0.3", "--out", str(out)]
