@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from scenarios.expansion import Labels
 from scenarios.gates import finite
 from scenarios.report_data import Results, Row
 
@@ -91,22 +90,15 @@ def compare(before: Results, after: Results) -> Comparison:
     first = {row.labels: row for row in before.rows}
     second = {row.labels: row for row in after.rows}
     both = [labels for labels in first if labels in second]
-    groups: dict[tuple[str, str, str], list[Labels]] = {}
+    groups: dict[tuple[str, str, str], list[tuple[Row, Row]]] = {}
     for labels in both:
-        groups.setdefault((labels.assistant, labels.attack, labels.defense), []).append(labels)
-    found = [
-        difference
-        for group, members in groups.items()
-        for difference in _differences(
-            group, [first[one] for one in members], [second[one] for one in members]
-        )
-    ]
-    tested = sum(
-        len(_metrics([first[one] for one in members], [second[one] for one in members]))
-        for members in groups.values()
-    )
-    limit = discovery_limit([difference.p for difference in found], tested)
-    judged = [Difference(**{**vars(one), "beyond_noise": one.p <= limit}) for one in found]
+        pair = first[labels], second[labels]
+        groups.setdefault((labels.assistant, labels.attack, labels.defense), []).append(pair)
+    tests = [(group, metric) for group, pairs in groups.items() for metric in _metrics(pairs)]
+    compared = (_difference(group, metric, groups[group]) for group, metric in tests)
+    found = [difference for difference in compared if difference is not None]
+    limit = discovery_limit([difference.p for difference in found], len(tests))
+    judged = [replace(one, beyond_noise=one.p <= limit) for one in found]
     return Comparison(
         tuple(sorted(judged, key=lambda one: (not one.beyond_noise, one.p))),
         tuple(
@@ -153,35 +145,31 @@ def discovery_limit(p_values: Sequence[float], tests: int) -> float:
     return passing[-1] if passing else -1.0
 
 
-def _differences(
-    group: tuple[str, str, str], before: Sequence[Row], after: Sequence[Row]
-) -> list[Difference]:
-    found = []
-    for metric in _metrics(before, after):
-        pairs = [
-            (one, other)
-            for row, twin in zip(before, after, strict=True)
-            if (one := row.figure(metric)) is not None and (other := twin.figure(metric)) is not None
-        ]
-        if not pairs:
-            continue
-        old, new = np.array(pairs, np.float64).T
-        with np.errstate(invalid="ignore"):
-            change = np.where(old == new, 0.0, new - old)  # never and never are equal
-        differing = int(np.count_nonzero(change))
-        if differing:
-            p = signed_rank_p(change, np.random.default_rng(0))
-            found.append(Difference(group, metric, _mean(old), _mean(new), len(pairs), differing, p))
-    return found
-
-
-def _metrics(before: Sequence[Row], after: Sequence[Row]) -> list[str]:
-    known = {metric for row in after for metric in row.metrics}
-    return [
-        metric
-        for metric in dict.fromkeys(metric for row in before for metric in row.metrics)
-        if metric in known
+def _difference(
+    group: tuple[str, str, str], metric: str, pairs: Sequence[tuple[Row, Row]]
+) -> Difference | None:
+    """Of a metric, over the pairs in which both have it; None where all of them are equal."""
+    figures = [
+        (one, other)
+        for before, after in pairs
+        if (one := before.figure(metric)) is not None and (other := after.figure(metric)) is not None
     ]
+    if not figures:
+        return None
+    old, new = np.array(figures, np.float64).T
+    with np.errstate(invalid="ignore"):
+        change = np.where(old == new, 0.0, new - old)  # never and never are equal
+    differing = int(np.count_nonzero(change))
+    if not differing:
+        return None
+    p = signed_rank_p(change, np.random.default_rng(0))
+    return Difference(group, metric, _mean(old), _mean(new), len(figures), differing, p)
+
+
+def _metrics(pairs: Sequence[tuple[Row, Row]]) -> list[str]:
+    """Those that are known before and after."""
+    known = {metric for _, after in pairs for metric in after.metrics}
+    return list(dict.fromkeys(metric for before, _ in pairs for metric in before.metrics if metric in known))
 
 
 def _mean(values: NDArray[np.float64]) -> float:
