@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +12,7 @@ from defenses.bounds.capture import capture
 from defenses.bounds.graph import Graph, Node
 from defenses.bounds.interval import Interval
 from defenses.bounds.methods import Backward, Method
-from defenses.bounds.perturbations import Perturbation
+from defenses.bounds.perturbations import Perturbation, Perturbations
 from defenses.bounds.problem import Problem, pose
 from defenses.bounds.regions import Region
 from defenses.bounds.rows import Dense, Rows, Selection
@@ -55,7 +55,7 @@ class BoundedModel:
     def bounds(
         self,
         inputs: Tensor | Sequence[Tensor],
-        perturbations: Perturbation | Mapping[int | str, Perturbation],
+        perturbations: Perturbations,
         method: Method | None = None,
         specification: Tensor | None = None,
         sides: str = "both",
@@ -66,7 +66,7 @@ class BoundedModel:
 
         Args:
             inputs: the model's arguments.
-            perturbations: by position of the input or name of the parameter; one alone is that of input 0.
+            perturbations: of inputs and parameters.
             method: ``Backward()`` (CROWN) by default.
             specification: ``(S, out)`` or ``(B, S, out)`` coefficients on the flattened output of a sample;
                 None bounds the entries themselves.
@@ -85,7 +85,7 @@ class BoundedModel:
     def _bounds(
         self,
         tensors: Sequence[Tensor],
-        perturbations: Perturbation | Mapping[int | str, Perturbation],
+        perturbations: Perturbations,
         method: Method,
         specification: Tensor | None,
         sides: str,
@@ -120,7 +120,7 @@ class BoundedModel:
     def pose(
         self,
         inputs: Sequence[Tensor],
-        perturbations: Perturbation | Mapping[int | str, Perturbation],
+        perturbations: Perturbations,
         output: int,
         budget: int,
     ) -> Problem:

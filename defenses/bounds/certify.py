@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from defenses.bounds.bounded import BoundedModel
 from defenses.bounds.methods import IBP, Backward, Method
 from defenses.bounds.optimised import Optimised
-from defenses.bounds.perturbations import Perturbation
+from defenses.bounds.perturbations import Perturbation, Perturbations
 from simulator.world import InvalidInput
 
 CASCADE: tuple[Method, ...] = (IBP(), Backward(IBP()), Backward(), Optimised())
@@ -56,7 +56,8 @@ class Certificate:
     """What could be proved.
 
     Attributes:
-        margin: ``(B, S)`` proved lower bounds of ``rows @ output + offset``, the best of all methods used.
+        margin: ``(B, S)`` proved lower bounds of ``rows @ output + offset``, the best of all methods used, less what
+            rounding may have cost.
         verified: ``(B,)`` bool, all margins positive.
         method: ``(B,)`` int64, place in the cascade of the method that proved the sample first, -1 for none.
     """
@@ -74,7 +75,7 @@ class Certificate:
 def certify(
     model: nn.Module | BoundedModel,
     inputs: Tensor | Sequence[Tensor],
-    perturbation: Perturbation | Mapping[int | str, Perturbation],
+    perturbation: Perturbations,
     specification: Specification,
     methods: Sequence[Method] = CASCADE,
 ) -> Certificate:
@@ -96,7 +97,7 @@ def certify(
     with torch.no_grad():
         for place, method in enumerate(methods):
             found = bounded.bounds(tensors, perturbation, method, specification.rows, sides="lower")
-            lower = found.lower + specification.offset
+            lower = found.outward().lower + specification.offset
             margin = lower if margin is None else torch.maximum(margin, lower)
             verified = (margin > 0).all(1)
             if method_of is None:

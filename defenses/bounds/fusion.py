@@ -7,7 +7,7 @@ bounds S from above, however many classes there are, where margins need a row ea
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from defenses.bounds.bounded import BoundedModel
 from defenses.bounds.certify import Specification
 from defenses.bounds.methods import IBP, Backward, Method
-from defenses.bounds.perturbations import Perturbation
+from defenses.bounds.perturbations import Perturbation, Perturbations
 
 
 class ExponentialSum(nn.Module):
@@ -57,29 +57,25 @@ class RobustCrossEntropy:
         own, shift = x.new_zeros(len(x), classes), x.new_zeros(len(x), 1)
         return cls(BoundedModel.of(model, x), BoundedModel.of(ExponentialSum(model), x, own, shift), classes)
 
-    def fused_loss(self, x: Tensor, labels: Tensor, perturbation: Perturbation, method: Method) -> Tensor:
+    def fused_loss(self, x: Tensor, labels: Tensor, perturbation: Perturbations, method: Method) -> Tensor:
         """Upper bounds ``(N,)`` by one row a sample.
 
         Args:
             x: inputs.
             labels: ``(N,)`` int64.
-            perturbation: of the inputs.
+            perturbation: of the inputs, the parameters or both.
             method: ``Backward(IBP())`` is the one of certified training.
         """
         own = nn.functional.one_hot(labels, self.classes).to(x.dtype)
         with torch.no_grad():
             logits = self.plain.bounds(x, perturbation, IBP())
             shift = (logits.upper - (logits.lower * own).sum(1, keepdim=True)).amax(1, keepdim=True)
-        bound = self.fused.bounds((x, own, shift), {0: perturbation}, method, sides="upper")
+        parts = {0: perturbation} if isinstance(perturbation, Perturbation) else perturbation
+        inside = {f"model.{key}" if isinstance(key, str) else key: part for key, part in parts.items()}
+        bound = self.fused.bounds((x, own, shift), inside, method, sides="upper")
         return (bound.upper.log() + shift).squeeze(1)
 
-    def margin_loss(
-        self,
-        x: Tensor,
-        labels: Tensor,
-        perturbation: Perturbation | Mapping[int | str, Perturbation],
-        method: Method,
-    ) -> Tensor:
+    def margin_loss(self, x: Tensor, labels: Tensor, perturbation: Perturbations, method: Method) -> Tensor:
         """Upper bounds ``(N,)`` from a lower bound of every margin: the cross entropy at the worst margins."""
         rows = Specification.label(labels, self.classes, x.dtype).rows
         found = self.plain.bounds(x, perturbation, method, rows, sides="lower")
@@ -87,14 +83,14 @@ class RobustCrossEntropy:
         return worst.logsumexp(1)
 
     def training_loss(
-        self, x: Tensor, labels: Tensor, perturbation: Perturbation, share: float, fused: bool = True
+        self, x: Tensor, labels: Tensor, perturbation: Perturbations, share: float, fused: bool = True
     ) -> Tensor:
         """The loss of CROWN-IBP training ``()``: a mixture of the backward and the interval bound.
 
         Args:
             x: inputs.
             labels: ``(N,)`` int64.
-            perturbation: of the inputs.
+            perturbation: of the inputs, the parameters or both.
             share: weight of the CROWN-IBP bound, in [0, 1]; training goes from 1 to 0.
             fused: one row a sample rather than one a margin.
         """

@@ -42,22 +42,26 @@ def propagate(problem: Problem, refine: Callable[[Problem, Node, Tensor], None] 
         call = Call(node, problem)
         problem.intervals[index] = RULES[node].interval(call)
         shape.visit(call)
-        if shape.loose(node):
+        readers = [reader for reader in consumers[index] if reader.index in inside]
+        # affine readers are bounded by the root in their turn
+        if shape.loose(node) and not (readers and all(_is_affine(reader, problem) for reader in readers)):
             everything = torch.ones(1, *node.shape, dtype=torch.bool)
             tighten(problem, node, everything, walk)
             shape.exact.add(index)
         if refine is None or index in shape.exact or isinstance(RULES[node], Elementwise):
             continue
         wanted = None
-        for consumer in consumers[index]:
-            if consumer.index not in inside:
-                continue
+        for consumer in readers:
             for position, source in enumerate(consumer.inputs):
                 if source.index == index:
                     mask = RULES[consumer].unstable(Call(consumer, problem), position)
                     wanted = mask if wanted is None else wanted if mask is None else wanted | mask
         if wanted is not None and bool(wanted.any()):
             refine(problem, node, wanted)
+
+
+def _is_affine(node: Node, problem: Problem) -> bool:
+    return RULES[node].is_affine(Call(node, problem))
 
 
 class _Shape:

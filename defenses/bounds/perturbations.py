@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -27,6 +28,10 @@ class Perturbation(ABC):
         Raises:
             InvalidInput: the perturbation does not fit the value.
         """
+
+
+Perturbations = Perturbation | Mapping[int | str, Perturbation]
+"""By position of the input or name of the parameter; one alone is that of input 0."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ Every region bounds linear functionals over itself exactly; that is all the rela
 from __future__ import annotations
 
 import math
+import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from defenses.bounds.interval import Interval
-from defenses.bounds.rows import Dense, Rows
+from defenses.bounds.rows import Dense, Patches, Rows
 
 
 class Region(ABC):
@@ -23,10 +24,12 @@ class Region(ABC):
         shape: of one sample's value.
         independent: the set is a box, so that interval arithmetic over it loses nothing at the first affine
             operator.
+        breadth: how many numbers :meth:`minimum` writes down for every row, beside the row itself.
     """
 
     shape: tuple[int, ...]
     independent: bool = False
+    breadth: int = 0
 
     @abstractmethod
     def interval(self) -> Interval:
@@ -150,6 +153,10 @@ class AffineRegion(Region):
     def _dense(self) -> Tensor:
         return self.matrix.to_dense() if self._sparse else self.matrix
 
+    @property
+    def breadth(self) -> int:  # type: ignore[override]
+        return self.matrix.shape[-2]
+
     def _image(self, coefficients: Tensor) -> Tensor:
         """``(B, S, K)`` coefficients to ``(B, S, *shape)``."""
         if self._sparse:
@@ -161,6 +168,11 @@ class AffineRegion(Region):
 
     def pull(self, rows: Rows) -> Dense:
         """Rows over the image as rows over theta."""
+        if self._sparse and isinstance(rows, Patches) and not rows.common:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # that compressed rows, used within, are in beta
+                pulled = torch.sparse.mm(rows.sparse(), self.matrix.t()).to_dense()
+            return Dense(self.inner.shape, rows.mirrored, pulled.view(-1, rows.count, pulled.shape[1]))
         flat = rows.dense().coefficients.flatten(2)
         if self._sparse:
             pulled = torch.sparse.mm(self.matrix, flat.flatten(0, 1).t()).t().view(*flat.shape[:2], -1)

@@ -13,11 +13,44 @@ from torch import Tensor, nn
 from defenses.bounds.certify import CASCADE, Certificate, Specification, certify
 from defenses.bounds.fusion import RobustCrossEntropy
 from defenses.bounds.methods import Method
-from defenses.bounds.perturbations import Ball, Perturbation
+from defenses.bounds.perturbations import Ball, Perturbations
 from simulator.world import InvalidInput
 
 Batches = Callable[[torch.Generator], Iterable[tuple[Tensor, Tensor]]]
-"""One epoch of (inputs ``(N, ...)``, labels ``(N,)`` int64), in an order drawn from a generator."""
+"""One epoch of (data ``(N, ...)``, labels ``(N,)`` int64), in an order drawn from a generator."""
+
+Family = Callable[[nn.Module, Tensor, float], tuple[Tensor, Perturbations]]
+"""From a network, data ``(N, ...)`` and a strength in [0, 1] to what the network is given for the data and what may
+change about it or about the network's parameters. Gradients may pass through the network into either."""
+
+
+def balls(radius: float) -> Family:
+    """L-infinity balls around every sample, not clipped.
+
+    Args:
+        radius: at full strength.
+
+    Raises:
+        InvalidInput: it is not positive.
+    """
+    if not radius > 0:
+        raise InvalidInput(f"certified training: the radius is {radius}, it must be positive")
+    return lambda network, data, strength: (data, Ball(strength * radius))
+
+
+def weight_balls(radius: float, p: float = 2.0) -> Family:
+    """Balls around every weight matrix and kernel of the network, nothing about the data.
+
+    Args:
+        radius: at full strength.
+        p: the norm, over each matrix as a whole.
+    """
+
+    def family(network: nn.Module, data: Tensor, strength: float) -> tuple[Tensor, Perturbations]:
+        ball = Ball(strength * radius, p)
+        return data, {name: ball for name, tensor in network.named_parameters() if tensor.ndim > 1}
+
+    return family
 
 
 @dataclass(frozen=True)
@@ -25,12 +58,12 @@ class Epoch:
     """What one epoch of training gave.
 
     Attributes:
-        radius: of the perturbation at its end.
+        strength: of the perturbation at its end, in [0, 1].
         loss: mean training loss.
         accuracy: share of training samples classified correctly, without perturbation.
     """
 
-    radius: float
+    strength: float
     loss: float
     accuracy: float
 
@@ -41,23 +74,28 @@ class CertifiedNetwork:
 
     Attributes:
         network: in evaluation mode.
+        family: what it was trained against.
         history: epoch by epoch.
         seconds: what the training took.
     """
 
     network: nn.Module
+    family: Family
     history: tuple[Epoch, ...]
     seconds: float
 
+    def accuracy(self, data: Tensor, labels: Tensor) -> float:
+        """Share of samples classified rightly, without perturbation."""
+        with torch.no_grad():
+            inputs, _ = self.family(self.network, data, 0.0)
+            return float((self.network(inputs).argmax(1) == labels).double().mean())
+
     def certificate(
-        self,
-        inputs: Tensor,
-        labels: Tensor,
-        perturbation: Perturbation,
-        methods: tuple[Method, ...] = CASCADE,
+        self, data: Tensor, labels: Tensor, strength: float = 1.0, methods: tuple[Method, ...] = CASCADE
     ) -> Certificate:
         """For which samples the class cannot change; samples classified wrongly are not verified."""
         with torch.no_grad():
+            inputs, perturbation = self.family(self.network, data, strength)
             classes = self.network(inputs[:1]).shape[1]
         specification = Specification.label(labels, classes, inputs.dtype)
         return certify(self.network, inputs, perturbation, specification, methods)
@@ -65,26 +103,25 @@ class CertifiedNetwork:
 
 @dataclass(frozen=True)
 class CertifiedTraining:
-    """CROWN-IBP training with a radius that grows linearly and, by default, a fused loss.
+    """CROWN-IBP training with a perturbation that grows linearly and, by default, a fused loss.
 
     The loss is ``natural`` times the cross entropy plus the rest times its upper bound, itself a mixture of
-    the CROWN-IBP bound (from weight 1 to 0 as the radius grows) and of the interval bound (Zhang et al. 2020;
+    the CROWN-IBP bound (from weight 1 to 0 as the perturbation grows) and of the interval bound (Zhang et al. 2020;
     Xu et al. 2020).
 
     Attributes:
-        radius: of the perturbation at the end.
+        family: what the network shall withstand.
         epochs: in all.
-        warm_up: epochs without a perturbation.
-        ramp: epochs during which the radius grows.
+        warm_up: epochs without a perturbation; all of them for ordinary training.
+        ramp: epochs during which the perturbation grows.
         natural: weight of the plain cross entropy.
-        crown_at_end: weight of the CROWN-IBP bound once the radius is full.
+        crown_at_end: weight of the CROWN-IBP bound at full strength.
         learning_rate: of Adam, divided by ten for the last fifth of the epochs.
         clip_norm: greatest norm of a gradient.
         fused: use loss fusion.
-        perturbation: of a radius; an l-infinity ball, not clipped, by default.
     """
 
-    radius: float
+    family: Family
     epochs: int = 20
     warm_up: int = 1
     ramp: int = 10
@@ -93,11 +130,8 @@ class CertifiedTraining:
     learning_rate: float = 5e-4
     clip_norm: float = 8.0
     fused: bool = True
-    perturbation: Callable[[float], Perturbation] = Ball
 
     def __post_init__(self) -> None:
-        if not self.radius > 0:
-            raise InvalidInput(f"certified training: the radius is {self.radius}, it must be positive")
         if self.warm_up + self.ramp > self.epochs or min(self.warm_up, self.ramp) < 0:
             raise InvalidInput(
                 f"certified training: warm_up {self.warm_up} and ramp {self.ramp} do not fit into {self.epochs} epochs"
@@ -107,8 +141,8 @@ class CertifiedTraining:
         """Train a copy of a classifier.
 
         Args:
-            network: ``(N, ...)`` to ``(N, classes)``, with batch normalisation (if any) in evaluation mode
-                throughout.
+            network: what the family gives for data to ``(N, classes)``, with batch normalisation (if any) in
+                evaluation mode throughout.
             batches: the training data.
             generator: draws the order of the samples.
         """
@@ -123,12 +157,17 @@ class CertifiedTraining:
                     group["lr"] = self.learning_rate / 10
             data = list(batches(generator))
             total = correct = count = 0.0
-            for step, (x, labels) in enumerate(data):
-                progress = self._progress(epoch + (step + 1) / len(data))
+            for step, (samples, labels) in enumerate(data):
+                strength = self._strength(epoch + (step + 1) / len(data))
+                x, perturbation = self.family(network, samples, strength)
                 logits = network(x)
                 if loss_of is None:
                     loss_of = RobustCrossEntropy.of(network, x, logits.shape[1])
-                loss = self._loss(loss_of, x, labels, logits, progress)
+                loss = nn.functional.cross_entropy(logits, labels)
+                if strength > 0:
+                    share = 1 - (1 - self.crown_at_end) * strength
+                    robust = loss_of.training_loss(x, labels, perturbation, share, self.fused)
+                    loss = self.natural * loss + (1 - self.natural) * robust
                 optimiser.zero_grad()
                 loss.backward()
                 nn.utils.clip_grad_norm_(network.parameters(), self.clip_norm)
@@ -136,25 +175,11 @@ class CertifiedTraining:
                 total += loss.item() * len(x)
                 correct += (logits.argmax(1) == labels).sum().item()
                 count += len(x)
-            history.append(Epoch(self.radius * self._progress(epoch + 1), total / count, correct / count))
-        return CertifiedNetwork(network, tuple(history), time.monotonic() - start)
+            history.append(Epoch(self._strength(epoch + 1), total / count, correct / count))
+        return CertifiedNetwork(network, self.family, tuple(history), time.monotonic() - start)
 
-    def _progress(self, epochs: float) -> float:
-        """The share of the final radius after some epochs."""
-        return (
-            min(max(epochs - self.warm_up, 0.0) / self.ramp, 1.0)
-            if self.ramp
-            else float(epochs > self.warm_up)
-        )
-
-    def _loss(
-        self, loss_of: RobustCrossEntropy, x: Tensor, labels: Tensor, logits: Tensor, progress: float
-    ) -> Tensor:
-        plain = nn.functional.cross_entropy(logits, labels)
-        if progress == 0:
-            return plain
-        share = 1 - (1 - self.crown_at_end) * progress
-        robust = loss_of.training_loss(
-            x, labels, self.perturbation(self.radius * progress), share, self.fused
-        )
-        return self.natural * plain + (1 - self.natural) * robust
+    def _strength(self, epochs: float) -> float:
+        """Of the perturbation after some epochs."""
+        if self.ramp == 0:
+            return float(epochs > self.warm_up)
+        return min(max(epochs - self.warm_up, 0.0) / self.ramp, 1.0)

@@ -8,6 +8,7 @@ from defenses.bounds.graph import Node
 from defenses.bounds.problem import Problem
 from defenses.bounds.rows import Rows
 from defenses.bounds.rules.base import RULES, Call, Tuner, unmirrored
+from defenses.bounds.stillness import settle
 
 
 def walk(
@@ -32,8 +33,12 @@ def walk(
         index = max(pending)
         current = pending.pop(index)
         node = problem.graph.nodes[index]
+        current, known = settle(problem, node, current)
+        total = total if known is None else total + known
         if index in problem.regions:
-            total = total + problem.regions[index].minimum(unmirrored(current))
+            region = problem.regions[index]
+            total = total + region.minimum(unmirrored(current))
+            largest = max(largest, current.count * region.breadth)
             continue
         call = Call(node, problem)
         if affine_only and not RULES[node].is_affine(call):

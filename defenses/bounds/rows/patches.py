@@ -13,6 +13,9 @@ from torch import Tensor
 from defenses.bounds.rows.base import Lines, Rows
 from defenses.bounds.rows.dense import Dense
 
+Window = tuple[int, int, int, int]
+"""A part of an image: first row, the one after the last, first column, the one after the last."""
+
 
 @dataclass(frozen=True)
 class Patches(Rows):
@@ -31,6 +34,36 @@ class Patches(Rows):
     top: Tensor
     left: Tensor
     extent: tuple[int, int, int, int]
+
+    @classmethod
+    def cut(cls, rows: Dense, window: Window) -> Patches:
+        """The part of rows over an image ``(1, C, H, W)`` that lies in one window, the same for all rows."""
+        top, bottom, left, right = window
+        blocks = rows.coefficients[:, :, 0, :, top:bottom, left:right].contiguous()
+        first_row, first_column = (
+            torch.full((1, rows.count), place, device=blocks.device) for place in (top, left)
+        )
+        return cls(rows.shape, rows.mirrored, blocks, first_row, first_column, (top, top, left, left))
+
+    @property
+    def common(self) -> bool:
+        """All rows have the same window."""
+        first_top, last_top, first_left, last_left = self.extent
+        return first_top == last_top and first_left == last_left
+
+    def trim(self, window: Window) -> Patches:
+        """The part of rows with a common window that lies in another one."""
+        (rows, columns), (top, _, left, _) = self.window, self.extent
+        first, last = max(top, window[0]), min(top + rows, window[1])
+        begin, end = max(left, window[2]), min(left + columns, window[3])
+        if first < last and begin < end:
+            blocks = self.blocks[..., first - top : last - top, begin - left : end - left].contiguous()
+        else:  # they do not meet
+            first, begin = window[0], window[2]
+            blocks = self.blocks.new_zeros(*self.blocks.shape[:3], 1, 1)
+        first_row, first_column = (torch.full_like(self.top, place) for place in (first, begin))
+        extent = (first, first, begin, begin)
+        return Patches(self.shape, self.mirrored, blocks, first_row, first_column, extent)
 
     @property
     def count(self) -> int:
@@ -76,6 +109,27 @@ class Patches(Rows):
         ]
         return Dense(self.shape, self.mirrored, canvas.unsqueeze(2))
 
+    def sparse(self) -> Tensor:
+        """The coefficients as a sparse matrix ``(B S, C H W)``."""
+        (rows, columns), (_, channels, height, width) = self.window, self.shape
+        batch = max(len(self.blocks), len(self.top))
+        blocks = self.blocks.expand(batch, *self.blocks.shape[1:])
+        down = self.top[..., None] + torch.arange(rows, device=blocks.device)
+        across = self.left[..., None] + torch.arange(columns, device=blocks.device)
+        inside = ((down >= 0) & (down < height))[..., :, None] & ((across >= 0) & (across < width))[
+            ..., None, :
+        ]
+        places = down[..., :, None] * width + across[..., None, :]
+        channel = torch.arange(channels, device=blocks.device)[:, None, None] * height * width
+        places = (channel + places.unsqueeze(2)).expand_as(blocks)
+        row = (
+            torch.arange(batch * self.count, device=blocks.device).view(batch, -1, 1, 1, 1).expand_as(blocks)
+        )
+        there = inside.unsqueeze(2).expand_as(blocks) & (blocks != 0)
+        indices = torch.stack([row[there], places[there]])
+        size = batch * self.count, channels * height * width
+        return torch.sparse_coo_tensor(indices, blocks[there], size, check_invariants=True)
+
     def mirror(self) -> Patches:
         return replace(
             self,
@@ -86,12 +140,15 @@ class Patches(Rows):
         )
 
     def local(self, value: Tensor) -> Tensor:
-        """The windows of a value ``(B|1, 1, C|1, H, W)``, zero outside the image: ``(B|1, S, C|1, h, w)``."""
+        """The windows of a value ``(B|1, 1, C|1, H, W)``, zero outside the image: ``(B|1, S|1, C|1, h, w)``."""
         rows, columns = self.window
         left, right, top, bottom = self._margins()
         image = value.squeeze(1)
         if left or right or top or bottom:
             image = F.pad(image, (left, right, top, bottom))
+        if self.common:
+            here = image[..., self.extent[0] + top :, self.extent[2] + left :]
+            return here[..., :rows, :columns].unsqueeze(1)
         batch, channels = image.shape[:2]
         views = image.unfold(2, rows, 1).unfold(3, columns, 1).permute(0, 2, 3, 1, 4, 5)
         down, across = views.shape[1:3]

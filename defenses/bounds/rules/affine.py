@@ -125,10 +125,13 @@ class Affine(Rule):
 
     def constant(self, call: Call, rows: Rows) -> Tensor:
         """Unmirrored rows applied to what the result is apart from its linear part."""
-        offset = call.cached("offset", lambda: _nonzero(self._offset(call)))
-        if offset is None:
-            return rows.zeros()
-        return rows.dot(offset)
+        offset = self.shift(call)
+        return rows.zeros() if offset is None else rows.dot(offset)
+
+    def shift(self, call: Call) -> Tensor | None:
+        """What the result is apart from its linear part, ``(B|1, *shape)``; None for nothing."""
+        shift: Tensor | None = call.cached("apart", lambda: _nonzero(self._offset(call)))
+        return shift
 
     def forward(self, call: Call, forms: dict[int, Forms]) -> Forms:
         operands = self._centred(call)

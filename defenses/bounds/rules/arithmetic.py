@@ -9,7 +9,7 @@ from torch import Tensor
 
 from defenses.bounds.graph import Node
 from defenses.bounds.interval import Interval
-from defenses.bounds.problem import Value
+from defenses.bounds.problem import Value, sampled
 from defenses.bounds.rows import Dense, Patches, Rows, Selection
 from defenses.bounds.rules.affine import Affine, Monotone
 from defenses.bounds.rules.base import RULES, Call
@@ -36,6 +36,19 @@ class Sum(Affine):
     def keeps_boxes(self, call: Call) -> bool:
         return len(call.positions) == 1 and call.node.inputs[call.positions[0]].numel == call.node.numel
 
+    def interval(self, call: Call) -> Interval:
+        # end by end: a small number added to a wide interval would be lost between its midpoint and half its width
+        ends = [
+            call.interval(p) if self.factor(call, p) >= 0 else call.interval(p).turned for p in call.positions
+        ]
+        low, high = (
+            call.evaluate(
+                {p: sampled(getattr(end, side)) for p, end in zip(call.positions, ends, strict=True)}
+            )
+            for side in ("lower", "upper")
+        )
+        return Interval(low, high)
+
     def push(self, call: Call, position: int, x: Tensor, operands: list[Value]) -> Tensor:
         return broadcast(self.factor(call, position) * x, call.node)
 
@@ -58,6 +71,12 @@ class Scale(Affine):
 
     def keeps_boxes(self, call: Call) -> bool:
         return call.node.inputs[call.positions[0]].numel == call.node.numel
+
+    def interval(self, call: Call) -> Interval:
+        (position,) = call.positions
+        factor, shift = self._factor(call), self.shift(call)
+        ends = bounds_of(call, position).map(lambda t: t * factor if shift is None else t * factor + shift)
+        return Interval(torch.minimum(ends.lower, ends.upper), torch.maximum(ends.lower, ends.upper))
 
     def push(self, call: Call, position: int, x: Tensor, operands: list[Value]) -> Tensor:
         return broadcast(x, call.node) * self._factor(call).unsqueeze(1)

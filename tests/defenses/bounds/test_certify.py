@@ -21,7 +21,9 @@ def linear() -> nn.Linear:
 def test_margins_of_a_linear_classifier_are_exact():
     x, labels = torch.tensor([[2.0, 1.0], [0.6, 0.5]]), torch.tensor([0, 0])
     certificate = certify(linear(), x, Ball(0.2), Specification.label(labels, 3))
-    torch.testing.assert_close(certificate.margin, torch.tensor([[0.6, 4.4], [-0.3, 1.1]]))
+    expected = torch.tensor([[0.6, 4.4], [-0.3, 1.1]])
+    torch.testing.assert_close(certificate.margin, expected, rtol=1e-4, atol=0)
+    assert (certificate.margin < expected).all()  # by what rounding may have cost
     assert certificate.verified.tolist() == [True, False]
     assert certificate.method.tolist() == [0, -1]
     assert certificate.share == 0.5

@@ -4,6 +4,7 @@ operators' order.
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Callable
 
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from defenses.bounds import IBP, Backward, Ball, BoundedModel, Forward
 from defenses.bounds.interval import Interval
 
+METHODS = [IBP(), Backward(IBP()), Backward(), Forward(), Backward(Forward())]
 UNARY: dict[str, Callable[..., Tensor]] = {
     "relu": F.relu,
     "leaky": lambda x: F.leaky_relu(x, 0.3),
@@ -134,11 +136,44 @@ def check(seed: int, length: int) -> int:
         )
         with torch.no_grad():
             outputs = torch.stack([graph(member)[output] for member in members])
-            for method in draw.sample(
-                [IBP(), Backward(IBP()), Backward(), Forward(), Backward(Forward())], 2
-            ):
+            for method in draw.sample(METHODS, 2):
                 assert_sound(bounded.bounds(x, Ball(radius), method, output=output), outputs)
     return length
+
+
+def check_single_precision(seed: int, length: int) -> None:
+    """Bounds in float32 with their allowance hold for members and outputs in float64."""
+    exact, draw = RandomGraph(seed, length).float().double(), random.Random(seed)
+    rounded, x = copy.deepcopy(exact).float(), exact.example.float()
+    bounded = BoundedModel.of(rounded, x)
+    for output in range(length):
+        radius = draw.choice([1 / 64, 1 / 8, 3 / 8])  # without rounding
+        region = Ball(radius).around(x.double(), "x")
+        members = torch.cat(
+            [
+                region.sample(20, torch.Generator().manual_seed(seed)),
+                attacked(exact, x.double(), radius, output),
+            ]
+        )
+        with torch.no_grad():
+            outputs = torch.stack([exact(member)[output] for member in members])
+            for method in draw.sample(METHODS, 2):
+                found = bounded.bounds(x, Ball(radius), method, output=output).outward()
+                assert (found.lower.double() <= outputs).all()
+                assert (outputs <= found.upper.double()).all()
+
+
+@settings(max_examples=3, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(st.integers(0, 2**31))
+def test_single_precision_with_its_allowance(seed):
+    check_single_precision(seed, 5)
+
+
+@pytest.mark.slow
+@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(st.integers(0, 2**31))
+def test_single_precision_on_five_hundred_random_graphs(seed):
+    check_single_precision(seed, 5)
 
 
 @settings(max_examples=4, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from defenses.bounds import IBP, Backward, Ball
 from defenses.bounds.fusion import RobustCrossEntropy
-from defenses.bounds.training import CertifiedNetwork, CertifiedTraining
+from defenses.bounds.training import CertifiedTraining, balls, weight_balls
 from simulator.world import InvalidInput
 
 
@@ -54,29 +55,39 @@ def test_fused_and_margin_losses_are_above_every_loss_in_the_set(method):
 
 
 def test_certified_training_raises_certified_accuracy():
-    recipe = CertifiedTraining(0.3, epochs=12, warm_up=2, ramp=6, learning_rate=5e-3)
-    start = network()
-    optimiser = torch.optim.Adam(start.parameters(), 5e-3)
-    generator = torch.Generator().manual_seed(0)
-    for _ in range(12):
-        for x, labels in batches(generator):
-            optimiser.zero_grad()
-            nn.functional.cross_entropy(start(x), labels).backward()
-            optimiser.step()
-    plain = CertifiedNetwork(start, (), 0.0)
-    hardened = recipe.train(network(), batches, torch.Generator().manual_seed(0))
+    recipe = CertifiedTraining(balls(0.3), epochs=12, warm_up=2, ramp=6, learning_rate=5e-3)
+    ordinary = replace(recipe, warm_up=12, ramp=0)
+    plain, hardened = (
+        r.train(network(), batches, torch.Generator().manual_seed(0)) for r in (ordinary, recipe)
+    )
     x, labels = blobs(200, 9)
-    methods = (IBP(),)
-    before = plain.certificate(x, labels, Ball(0.3), methods).share
-    after = hardened.certificate(x, labels, Ball(0.3), methods).share
+    before, after = (trained.certificate(x, labels, 1.0, (IBP(),)).share for trained in (plain, hardened))
     assert after > 0.8, (before, after)
     assert after > before + 0.05
-    assert [epoch.radius for epoch in hardened.history][-1] == pytest.approx(0.3)
+    assert [epoch.strength for epoch in plain.history] == [0.0] * 12
+    assert [epoch.strength for epoch in hardened.history][-1] == 1.0
     assert hardened.history[-1].accuracy > 0.97
+    assert hardened.accuracy(x, labels) > 0.97
+
+
+def test_training_against_weights_lowers_the_certified_loss():
+    recipe = CertifiedTraining(weight_balls(0.3), epochs=6, warm_up=1, ramp=3, learning_rate=5e-3)
+    ordinary = replace(recipe, warm_up=6, ramp=0)
+    x, labels = blobs(60, 9)
+    losses = []
+    for one in (ordinary, recipe):
+        trained = one.train(network(), batches, torch.Generator().manual_seed(0))
+        inputs, moved = trained.family(trained.network, x, 1.0)
+        loss_of = RobustCrossEntropy.of(trained.network, x, 3)
+        with torch.no_grad():
+            fused = loss_of.fused_loss(inputs, labels, moved, Backward(IBP())).mean()
+            assert fused > nn.functional.cross_entropy(trained.network(x), labels)
+        losses.append(float(fused))
+    assert losses[1] < losses[0]
 
 
 def test_recipes_that_cannot_be_followed_are_refused():
     with pytest.raises(InvalidInput, match="radius"):
-        CertifiedTraining(0.0)
+        balls(0.0)
     with pytest.raises(InvalidInput, match="ramp"):
-        CertifiedTraining(0.1, epochs=5, ramp=10)
+        CertifiedTraining(balls(0.1), epochs=5, ramp=10)
