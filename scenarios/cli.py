@@ -27,6 +27,7 @@ COMMANDS = (
     "train",
     "check_assistant",
     "bench",
+    "certify",
     "gap",
     "export",
     "picture",

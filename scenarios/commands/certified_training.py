@@ -1,0 +1,151 @@
+"""The subjects of ``dirtyroad certify`` that are trained for it: readers of digits, classifiers of sentences."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from scenarios.commands.output import print_json, print_table
+from simulator.errors import InvalidInput
+
+
+def add_digits(subjects: Any) -> None:
+    """Declare ``certify digits``."""
+    parser = subjects.add_parser(
+        "digits",
+        help="train a small reader of digits so that much can be proved of it",
+        description="Train a small network on MNIST twice, in the ordinary way and against a growing perturbation "
+        "(CROWN-IBP with loss fusion), and judge both on test pictures: what share of answers is right, and what "
+        "share is proved to stay right ('pixels'); or the proved bound of the loss over moved weights, and the share "
+        "of right answers with weights of few bits ('weights').",
+    )
+    parser.add_argument("what", choices=["pixels", "weights"], help="what changes")
+    parser.add_argument("--data", type=Path, required=True, metavar="FILE", help="mnist.npz")
+    parser.add_argument(
+        "--radius", type=float, default=0.1, metavar="R", help="of pixels, or of each matrix (default: 0.1)"
+    )
+    parser.add_argument("--epochs", type=int, default=10, metavar="N", help="of training (default: 10)")
+    parser.add_argument(
+        "--samples", type=int, default=60000, metavar="N", help="pictures to train on (default: all)"
+    )
+    parser.add_argument(
+        "--judged", type=int, default=1000, metavar="N", help="test pictures to judge on (default: 1000)"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of weights and order (default: 0)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    parser.set_defaults(execute=execute_digits)
+
+
+def execute_digits(arguments: argparse.Namespace) -> int:
+    """Train and judge; returns the exit code."""
+    _check_counts(arguments)
+    from scenarios.certified_digits import against_pixels, against_weights
+    from scenarios.digits import load_digits
+
+    rows: list[tuple[str, ...]]
+    train, test = load_digits(arguments.data)
+    parts = train.some(arguments.samples), test.some(arguments.judged)
+    settings = arguments.radius, arguments.epochs, arguments.seed
+    if arguments.what == "pixels":
+        pixels = against_pixels(*parts, *settings)
+        columns: tuple[str, ...] = ("training", "right", "proved right", "time [s]")
+        rows = [(r.training, f"{r.clean:.1%}", f"{r.certified:.1%}", f"{r.seconds:.0f}") for r in pixels]
+        found = [vars(row) for row in pixels]
+    else:
+        weights = against_weights(*parts, *settings)
+        bits = list(weights[0].rounded)
+        columns = (
+            "training",
+            "right",
+            *(f"{n} bits" for n in bits),
+            "loss",
+            "proved loss",
+            "time [s]",
+        )
+        rows = [
+            (
+                r.training,
+                f"{r.clean:.1%}",
+                *(f"{r.rounded[n]:.1%}" for n in bits),
+                f"{r.loss:.3f}",
+                f"{r.certified_loss:.3g}",
+                f"{r.seconds:.0f}",
+            )
+            for r in weights
+        ]
+        found = [vars(row) for row in weights]
+    if arguments.json:
+        print_json({arguments.what: found})
+    else:
+        print_table(f"digits against {arguments.what} within {arguments.radius:g}", columns, rows)
+    return 0
+
+
+def add_language(subjects: Any) -> None:
+    """Declare ``certify language``."""
+    parser = subjects.add_parser(
+        "language",
+        help="train a small classifier of sentences so that much can be proved of it",
+        description="Train a small classifier of instructions to a driver, or of film reviews, twice: in the ordinary "
+        "way, and against words replaced by synonyms (CROWN-IBP with loss fusion). Judged is what share of answers is "
+        "right, what share stays right under random substitutions, and what share is proved to stay right.",
+    )
+    parser.add_argument("network", choices=["lstm", "transformer"], help="what reads")
+    parser.add_argument(
+        "--sst2", type=Path, metavar="DIR", help="read SST-2's train.tsv and dev.tsv in this folder instead"
+    )
+    parser.add_argument(
+        "--budget", type=int, default=2, metavar="N", help="words of a sentence that change (default: 2)"
+    )
+    parser.add_argument(
+        "--length", type=int, default=12, metavar="N", help="of a sentence, in words (default: 12)"
+    )
+    parser.add_argument("--epochs", type=int, default=10, metavar="N", help="of training (default: 10)")
+    parser.add_argument(
+        "--samples", type=int, default=2000, metavar="N", help="sentences to train on (default: 2000)"
+    )
+    parser.add_argument(
+        "--judged", type=int, default=300, metavar="N", help="other sentences to judge on (default: 300)"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is drawn (default: 0)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    parser.set_defaults(execute=execute_language)
+
+
+def execute_language(arguments: argparse.Namespace) -> int:
+    """Train and judge; returns the exit code."""
+    _check_counts(arguments)
+    if arguments.budget < 1 or arguments.length < 1:
+        raise InvalidInput(f"--budget {arguments.budget}, --length {arguments.length}: give 1 or more")
+    from scenarios.certified_language import against_substitution, orders, phrases
+
+    if arguments.sst2 is None:
+        corpus = orders(arguments.samples, arguments.judged, arguments.length, arguments.seed)
+    else:
+        corpus = phrases(arguments.sst2, arguments.samples, arguments.judged, arguments.length)
+    found = against_substitution(
+        corpus, arguments.network, arguments.budget, arguments.epochs, arguments.seed
+    )
+    if arguments.json:
+        print_json({"language": [vars(row) for row in found]})
+        return 0
+    rows = [
+        (
+            row.training,
+            f"{row.clean:.1%}",
+            f"{row.attacked:.1%}",
+            f"{row.certified:.1%}",
+            f"{row.seconds:.0f}",
+        )
+        for row in found
+    ]
+    columns = ("training", "right", "under substitutions tried", "proved right", "time [s]")
+    print_table(f"{arguments.network} against {arguments.budget} substitutions", columns, rows)
+    return 0
+
+
+def _check_counts(arguments: argparse.Namespace) -> None:
+    for name, least in (("samples", 1), ("judged", 1), ("seed", 0)):
+        if getattr(arguments, name) < least:
+            raise InvalidInput(f"--{name} {getattr(arguments, name)}: give {least} or more")
