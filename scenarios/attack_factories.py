@@ -15,6 +15,7 @@ from attacks.saved_patch import SavedPatch
 from attacks.single_frame import SingleFrame
 from attacks.threat import BUDGETS, RoadPatchThreat
 from scenarios.builtin_attacks import (
+    BUDGET_FIELDS,
     BlackBoxOptions,
     DirtyRoadOptions,
     DrawnLineOptions,
@@ -23,8 +24,6 @@ from scenarios.builtin_attacks import (
     SavedPatchOptions,
     SingleFrameOptions,
 )
-
-BUDGET_FIELDS = ("darker", "brighter", "ceiling", "area_share")
 
 
 def threat_of(options: RoadPatchOptions) -> RoadPatchThreat:

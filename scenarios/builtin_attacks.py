@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from scenarios.registry import Options, Plugin, Slot
 from scenarios.store import content_hash, file_hash
 from simulator.world import InvalidInput
+
+BUDGET_FIELDS = ("darker", "brighter", "ceiling", "area_share")
+"""What a budget says."""
 
 
 class PatchOptions(Options):
@@ -60,9 +63,15 @@ class RoadPatchOptions(PatchOptions):
     blur_m: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     road_brightness: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
 
+    @model_serializer(mode="wrap")
+    def _without_what_the_budget_says(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = handler(self)
+        left_out = BUDGET_FIELDS if self.budget != "custom" else ()
+        return {name: value for name, value in data.items() if name not in left_out}
+
     @model_validator(mode="after")
     def _one_budget(self) -> Self:
-        given = sorted({"darker", "brighter", "ceiling", "area_share"} & self.model_fields_set)
+        given = sorted(self.model_fields_set.intersection(BUDGET_FIELDS))
         if self.budget != "custom" and given:
             raise ValueError(
                 f"budget: {self.budget} has a {', '.join(given)} of its own; leave that out, or set budget: custom"

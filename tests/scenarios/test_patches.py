@@ -14,7 +14,7 @@ from lkas.perception import Assistant
 from scenarios.build import check_buildable, road_of, scene_of
 from scenarios.builtin_defenses import JpegOptions
 from scenarios.cli import main
-from scenarios.files import check, load, locate
+from scenarios.files import check, load, locate, to_yaml
 from scenarios.patches import LaidPatches, check_attack, target_of, time_zero_frame
 from scenarios.rehearsals import patch_key, rehearsed_with, run_attack
 from scenarios.runner import make_assistant, run
@@ -159,6 +159,15 @@ def test_a_patch_can_be_made_for_another_assistant() -> None:
     named = load(locate("drp16/local_01_left")[0], ["attack.victim={type: lane_keeping, weights: nowhere}"])
     with pytest.raises(InvalidInput, match="attack"):
         check_buildable(named, "file")
+
+
+@pytest.mark.parametrize("budget", ["paint", "published", "custom"])
+def test_a_budget_is_the_same_when_it_is_written_and_read_again(budget: str, tmp_path: Path) -> None:
+    own = ["attack.darker=0.1", "attack.area_share=0.4"] if budget == "custom" else []
+    scenario = load(locate("drp16/local_01_left")[0], [f"attack.budget={budget}", *own])
+    assert Scenario.model_validate(scenario.model_dump(mode="json")) == scenario
+    (tmp_path / "again.yaml").write_text(to_yaml(scenario))
+    assert load(tmp_path / "again.yaml") == scenario
 
 
 def test_a_worn_patch_has_lost_contrast(scenario: Scenario, tmp_path: Path) -> None:
