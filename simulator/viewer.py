@@ -16,12 +16,13 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from simulator import overlay, sketch
 from simulator.camera import CAMERAS, Camera
 from simulator.errors import InvalidInput, MissingExtra
-from simulator.recording import Recording
+from simulator.recording import Recording, encode_jpeg
 from simulator.roads.ahead import CAMERA_FOOT_M
 
 try:
@@ -278,10 +279,11 @@ def _sight(
     stream: rr.RecordingStream, recording: Recording, index: int, name: str, belief: sketch.Belief
 ) -> None:
     """The camera's picture, with the believed path and lane lines over it."""
-    camera, jpeg = _shown(name), recording.images[f"frames/{name}"].jpegs[index]
+    camera, images = _shown(name), recording.images[f"frames/{name}"]
+    jpeg = images.jpegs[index]
     if camera != CAMERAS[name]:
-        half = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_REDUCED_COLOR_2)
-        jpeg = cv2.imencode(".jpg", half, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
+        half = cv2.resize(images[index], (camera.width, camera.height), interpolation=cv2.INTER_AREA)
+        jpeg = encode_jpeg(torch.from_numpy(half), JPEG_QUALITY)
     stream.log("camera/image", rr.EncodedImage(contents=jpeg, media_type="image/jpeg"))
     path = sketch.in_picture(camera, belief.path)
     stream.log("camera/path", rr.LineStrips2D([path], colors=[BELIEVED], radii=[2.0]))
