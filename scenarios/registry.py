@@ -84,6 +84,7 @@ class Plugin:
             - attacks: ``(options) -> (attack, threat)``, see `scenarios.patches.run_attack`
             - assistants: ``(options, VehicleParameters, latency_s) -> lkas.perception.Assistant``
             - defenses: ``(options) -> defenses.defense.Defense``
+            - tasks: ``(options) -> defenses.task.Task``
             - metrics: ``(recording) -> scenarios.metrics.MetricValue``
         options: the pydantic model of its options; a world's is made of `WorldOptions`.
         extra: the extra of ``pip install dirtyroad[extra]`` that it needs, if any.

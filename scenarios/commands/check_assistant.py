@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from scenarios.commands import selection
 from scenarios.commands.output import print_json, print_table
-from scenarios.registry import Options, plugin
+from scenarios.registry import plugin
 
 
 def add_parser(subparsers: Any) -> None:
@@ -18,14 +19,7 @@ def add_parser(subparsers: Any) -> None:
         "The exit code is 1 if anything is.",
     )
     parser.add_argument("name", help="of the assistant, as in `dirtyroad list assistants`")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="OPTION=VALUE",
-        dest="overrides",
-        help="an option of the assistant; may be repeated",
-    )
+    selection.add_options(parser, "assistant")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     parser.set_defaults(execute=execute)
 
@@ -36,7 +30,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from simulator.vehicle import VehicleParameters
 
     found = plugin("assistants", arguments.name)
-    options = parse_options(arguments.name, arguments.overrides)
+    options = selection.parse_options("assistants", arguments.name, arguments.overrides)
     factory = found.load()
     factory(options, VehicleParameters(), 0.0)  # what cannot be made is no finding, but wrong input
     findings = list(check_assistant(lambda: factory(options, VehicleParameters(), 0.0), found.reads_truth))
@@ -49,17 +43,3 @@ def execute(arguments: argparse.Namespace) -> int:
         rows = [(finding.check, finding.fault or "yes") for finding in findings]
         print_table(f"assistant {arguments.name}", ("check", "result"), rows)
     return 0 if sound else 1
-
-
-def parse_options(name: str, overrides: list[str]) -> Options:
-    """The options of an assistant.
-
-    Raises:
-        InvalidInput: one of them cannot be.
-    """
-    from scenarios.files import Change, validate
-
-    data: dict[str, Any] = {"type": name}
-    for override in overrides:
-        Change.of(override).apply(data)
-    return validate(plugin("assistants", name).options, data, f"assistant {name}")

@@ -1,14 +1,15 @@
-"""Arguments that say which scenarios are meant, and how they are changed; shared by ``run`` and ``validate``."""
+"""Arguments that several commands share: which scenarios or plugin are meant, and what is changed about them."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from simulator.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from scenarios.registry import Options
     from scenarios.schema import Scenario
 
 
@@ -79,3 +80,30 @@ def chosen(arguments: argparse.Namespace) -> list[Scenario]:
     if faults:
         raise InvalidInput("\n".join(faults))
     return scenarios
+
+
+def add_options(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add what changes the options of a plugin."""
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="OPTION=VALUE",
+        dest="overrides",
+        help=f"an option of the {what}; may be repeated",
+    )
+
+
+def parse_options(group: str, name: str, overrides: list[str]) -> Options:
+    """The options of a plugin.
+
+    Raises:
+        InvalidInput: there is no such plugin, or one of its options cannot be.
+    """
+    from scenarios.files import Change, validate
+    from scenarios.registry import plugin
+
+    data: dict[str, Any] = {"type": name}
+    for override in overrides:
+        Change.of(override).apply(data)
+    return validate(plugin(group, name).options, data, f"{group[:-1]} {name}")

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from scenarios.commands import selection
+from scenarios.commands.output import print_json, progress_bar
+from scenarios.registry import plugin
 from simulator.errors import InvalidInput
 
 LARGEST_SEED = 2**32 - 1
@@ -21,6 +25,7 @@ def add_parser(subparsers: Any) -> None:
     kinds = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
     _add_lane_keeping(kinds)
     _add_autoencoder(kinds)
+    _add_task(kinds)
 
 
 def _add_lane_keeping(kinds: Any) -> None:
@@ -65,6 +70,26 @@ def _add_autoencoder(kinds: Any) -> None:
     parser.set_defaults(execute=train_autoencoder)
 
 
+def _add_task(kinds: Any) -> None:
+    parser = kinds.add_parser(
+        "task",
+        help="the network of a task that a package brings",
+        description="Train the network of a task (`dirtyroad list tasks`), and judge it on samples of its own.",
+    )
+    parser.add_argument("name", help="of the task")
+    selection.add_options(parser, "task")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of everything random (default: 0)")
+    parser.add_argument("--steps", type=int, default=500, metavar="K", help="of Adam (default: 500)")
+    parser.add_argument(
+        "--learning-rate", type=float, default=1e-3, metavar="R", help="of Adam (default: 0.001)"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("weights"), metavar="DIR", help="gets weights and card"
+    )
+    parser.add_argument("--json", action="store_true", help="print the card")
+    parser.set_defaults(execute=train_task)
+
+
 def train_lane_keeping(arguments: argparse.Namespace) -> int:
     """Train a driver; returns the exit code."""
     from dataclasses import replace
@@ -103,9 +128,41 @@ def train_autoencoder(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def train_task(arguments: argparse.Namespace) -> int:
+    """Train the network of a task; returns the exit code."""
+    from safetensors.torch import save_file
+
+    from defenses import task as tasks
+    from scenarios.store import write_json
+
+    _check(arguments, seed=(0, LARGEST_SEED), steps=(1, 10**7), learning_rate=(1e-9, 10))
+    options = selection.parse_options("tasks", arguments.name, arguments.overrides)
+    task: tasks.Task = plugin("tasks", arguments.name).load()(options)
+    recipe = tasks.TaskRecipe(arguments.seed, arguments.steps, arguments.learning_rate)
+    with progress_bar(f"training {arguments.name}", recipe.steps) as advance:
+        network = tasks.train_task(task, recipe, advance)
+    weights = arguments.out / f"{arguments.name}.safetensors"
+    card = {
+        "task": options.model_dump(mode="json"),
+        "recipe": asdict(recipe),
+        "quality": tasks.mean_quality(task, network, recipe.seed),
+    }
+    try:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        save_file(network.state_dict(), weights)
+        write_json(weights.with_suffix(".json"), card)
+    except OSError as error:
+        raise InvalidInput(f"--out {arguments.out}: cannot be written ({error})") from error
+    if arguments.json:
+        print_json(card)
+    else:
+        print(f"trained: {weights}; quality on new samples {card['quality']:.3g}")
+    return 0
+
+
 def _check(arguments: argparse.Namespace, **bounds: tuple[float, float]) -> None:
     """Refuse numbers outside of their bounds."""
     for name, (low, high) in bounds.items():
         value = getattr(arguments, name)
         if value is not None and not low <= value <= high:
-            raise InvalidInput(f"--{name} {value:g}: give a number from {low} to {high}")
+            raise InvalidInput(f"--{name.replace('_', '-')} {value:g}: give a number from {low} to {high}")

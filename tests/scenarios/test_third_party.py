@@ -1,4 +1,4 @@
-"""A package of a third party, installed and used: its driver, attack and defense are equal citizens."""
+"""A package of a third party, installed and used: its driver, attack, defense and task are equal citizens."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_the_tutorials_package_is_installed_and_run(tmp_path: Path) -> None:
     shutil.copytree(PACKAGE, source)  # building leaves things behind
     flags = ["--quiet", "--no-deps", "--no-build-isolation", "--disable-pip-version-check"]
     install = [sys.executable, "-m", "pip", "install", *flags, "--target", str(site), str(source)]
-    done = subprocess.run(install, check=False, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(install, check=False, capture_output=True, text=True, timeout=3600)
     assert done.returncode == 0, done.stderr
 
     def dirtyroad(*arguments: str) -> str:
@@ -31,17 +31,37 @@ def test_the_tutorials_package_is_installed_and_run(tmp_path: Path) -> None:
             check=False,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=3600,
             cwd=source,
             env={**os.environ, "PYTHONPATH": path},
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    for group, name in (("assistants", "edge_hugger"), ("attacks", "stripe"), ("defenses", "sunglasses")):
+    for group, name in (
+        ("assistants", "edge_hugger"),
+        ("attacks", "stripe"),
+        ("defenses", "sunglasses"),
+        ("tasks", "puddles"),
+    ):
         assert name in json.loads(dirtyroad("list", group, "--json"))[group]
     run = json.loads(dirtyroad("run", "scenario.yaml", "--json", "--out", str(tmp_path / "runs")))["runs"][0]
     assert run["metrics"]["lateral_offset_max"]["value"] > 0.1, "it hugs the edge"
     batch = json.loads(dirtyroad("batch", "suite.yaml", "--json", "--out", str(tmp_path / "out")))
     assert batch["verdicts"]["met"] == 4
     assert [gate["verdict"] for gate in batch["gates"]] == ["met"]
+    training = (
+        "train",
+        "task",
+        "puddles",
+        "--steps",
+        "100",
+        "--set",
+        "size=8",
+        "--out",
+        str(tmp_path),
+        "--json",
+    )
+    card = json.loads(dirtyroad(*training))
+    assert card["quality"] > 0.9
+    assert (tmp_path / "puddles.safetensors").is_file()

@@ -1,1 +1,1 @@
-"""A driver, an attack and a defense of a third party."""
+"""A driver, an attack, a defense and a task of a third party."""

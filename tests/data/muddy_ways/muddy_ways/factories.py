@@ -8,7 +8,8 @@ from lkas.pilot import Pilot
 from muddy_ways.attack import Stripe
 from muddy_ways.defense import Sunglasses
 from muddy_ways.driver import EdgeHugger
-from muddy_ways.plugins import EdgeHuggerOptions, StripeOptions, SunglassesOptions
+from muddy_ways.plugins import EdgeHuggerOptions, PuddlesOptions, StripeOptions, SunglassesOptions
+from muddy_ways.task import Puddles
 from scenarios.attack_factories import threat_of
 from simulator.vehicle import VehicleParameters
 
@@ -26,3 +27,8 @@ def stripe(options: StripeOptions) -> tuple[Stripe, RoadPatchThreat]:
 def sunglasses(options: SunglassesOptions) -> Sunglasses:
     """The defense."""
     return Sunglasses(options.transmission)
+
+
+def puddles(options: PuddlesOptions) -> Puddles:
+    """The task."""
+    return Puddles(options.size)

@@ -31,6 +31,13 @@ class SunglassesOptions(Options):
     transmission: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
 
 
+class PuddlesOptions(Options):
+    """How large pictures are."""
+
+    type: Literal["puddles"]
+    size: Annotated[int, Field(ge=4, le=64)] = 8
+
+
 EDGE_HUGGER = Plugin(
     "edge_hugger",
     "Drives from the map, beside the lane's middle",
@@ -40,3 +47,4 @@ EDGE_HUGGER = Plugin(
 )
 STRIPE = Plugin("stripe", "A bright stripe along the road", "muddy_ways.factories:stripe", StripeOptions)
 SUNGLASSES = Plugin("sunglasses", "Darkens every frame", "muddy_ways.factories:sunglasses", SunglassesOptions)
+PUDDLES = Plugin("puddles", "Is there a puddle on the road?", "muddy_ways.factories:puddles", PuddlesOptions)
