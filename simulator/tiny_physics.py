@@ -25,6 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from simulator.onnx_network import open_network
 from simulator.vehicle import (
     SLOWEST_DYNAMIC_MPS,
     STEPS_PER_FRAME,
@@ -38,7 +39,6 @@ from simulator.world import (
     DYNAMICS_PERIOD_S,
     Command,
     InvalidInput,
-    MissingExtra,
     VehicleState,
 )
 
@@ -77,25 +77,14 @@ class TinyPhysics:
 
     Args:
         path: of ``tinyphysics.onnx``, which the user has.
+
+    Raises:
+        InvalidInput: there is no such file, or it holds something else.
     """
 
     def __init__(self, path: str | Path) -> None:
-        try:
-            import onnxruntime
-        except ModuleNotFoundError as error:
-            raise MissingExtra(
-                "TinyPhysics needs onnxruntime, which is not installed: pip install 'dirtyroad[openpilot]'"
-            ) from error
-        options = onnxruntime.SessionOptions()
-        # one thread: the network is small, and results shall not depend on how many there are
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
-            inputs = {entry.name: entry.shape[1:] for entry in self._session.get_inputs()}
-        except Exception as error:  # onnxruntime's own errors share no base class
-            raise InvalidInput(f"{path}: this is no readable ONNX network ({error})") from error
+        self._session = open_network(path)
+        inputs = {entry.name: entry.shape[1:] for entry in self._session.get_inputs()}
         if inputs != {"states": [CONTEXT, 4], "tokens": [CONTEXT]}:
             raise InvalidInput(f"{path}: its inputs are {inputs}; this is not TinyPhysics")
 

@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 from torch import Tensor
 
@@ -23,9 +22,9 @@ from lkas.perception import Decision
 from lkas.pilot import Pilot
 from lkas.zoo.onnx_module import OnnxModule
 from lkas.zoo.supercombo_inputs import NORMALISED, Input, Meaning, recognise
+from simulator.onnx_network import open_network
 from simulator.world import InvalidInput, Observation
 
-LOG_ERRORS_ONLY = 3
 DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 """Types of inputs, by onnxruntime's names."""
 
@@ -64,16 +63,7 @@ class Supercombo:
 
     def __init__(self, path: str | Path, pilot: Pilot | None = None) -> None:
         self.path, self.pilot = Path(path), pilot or Pilot()
-        if not self.path.is_file():
-            raise InvalidInput(f"{self.path}: no such file; give the path of a supercombo.onnx")
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = LOG_ERRORS_ONLY
-        # one thread: sums are then the same on every machine, and closed loops are short of work for two
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        try:
-            self._session = onnxruntime.InferenceSession(self.path, options, ["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's errors have no common type; all mean: not a network
-            raise InvalidInput(f"{self.path}: onnxruntime cannot load it ({error})") from error
+        self._session = open_network(self.path)
         ports = self._session.get_inputs()
         sizes = [
             int(np.prod([s for s in port.shape[1:] if isinstance(s, int)]))
