@@ -13,7 +13,7 @@ from scenarios.commands.results import SECTIONS
 from scenarios.files import load, locate
 from scenarios.results import deviations, lane_width, rewrite
 from scenarios.runner import run
-from scenarios.tables import Table
+from scenarios.tables import Means, Table
 from simulator.world import InvalidInput
 
 SPEED = "<!-- results: speed -->\nold\n<!-- end of results -->\n"
@@ -73,3 +73,26 @@ def test_the_benchmark_splits_the_time() -> None:
     parts_ms = speed.render_ms + speed.network_ms + speed.rest_ms
     assert min(speed.render_ms, speed.network_ms, speed.rest_ms) > 0
     assert speed.real_time_factor == pytest.approx(50.0 / parts_ms)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"), [(["--workers", "0"], "--workers 0"), (["--driver", "map"], "--driver map")]
+)
+def test_bad_means_exit_with_2(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["results", "transfer", "--dry", *words]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_sections_are_given_what_the_command_line_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seen: list[Means] = []
+
+    def table(means: Means) -> Table:
+        seen.append(means)
+        return TABLE
+
+    monkeypatch.setitem(results.SECTIONS, "transfer", table)
+    words = ["--dry", "--workers", "3", "--out", str(tmp_path), "--driver", "map={type: ground_truth}"]
+    assert main(["results", "transfer", *words]) == 0
+    assert seen == [Means([], tmp_path, 3, {"map": {"type": "ground_truth"}})]
