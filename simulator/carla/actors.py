@@ -64,8 +64,7 @@ class Actor:
 
     def box(self, layout: Layout) -> list[Any]:
         """As ``BoundingBox``, in the actor's own frame."""
-        message: list[Any] = [list(self.box_centre_m), list(self.half_size_m), [0.0, 0.0, 0.0]]
-        return [*message, self.number] if layout.box_has_actor else message
+        return layout.box(self.box_centre_m, self.half_size_m, NOWHERE, self.number)
 
     def message(self, layout: Layout, token: bytes) -> list[Any]:
         """As ``Actor``."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from simulator.carla.actors import (
     BICYCLE,
@@ -47,6 +47,8 @@ from simulator.vehicle import PRESETS
 LOG = logging.getLogger(__name__)
 
 MOST_ACTORS = 10_000
+
+Kind = TypeVar("Kind", bound=Actor)
 
 _VEHICLE_TAGS = {"truck": TRUCK, "bus": BUS, "motorcycle": MOTORCYCLE, "bicycle": BICYCLE}
 
@@ -117,7 +119,7 @@ class Episode:
         self._light_regions, self._limit_regions = RegionIndex(lights), RegionIndex(limits)
         self.light_groups = [LightGroup(group.values()) for group in phases.values()]
 
-    def of_kind(self, kind: type[Any]) -> list[Any]:
+    def of_kind(self, kind: type[Kind]) -> list[Kind]:
         """All actors of a class, by id."""
         return [actor for actor in self.actors.values() if isinstance(actor, kind)]
 
@@ -130,6 +132,36 @@ class Episode:
         actor = self.actors.get(number)
         if actor is None:
             raise Refusal(f"unable to find actor: {number} not found")
+        return actor
+
+    def find_car(self, number: int) -> Car:
+        """A vehicle by id.
+
+        Raises:
+            Refusal: there is none.
+        """
+        return self._find_of(Car, number, "vehicle")
+
+    def find_walker(self, number: int) -> Walker:
+        """A walker by id.
+
+        Raises:
+            Refusal: there is none.
+        """
+        return self._find_of(Walker, number, "walker")
+
+    def find_light(self, number: int) -> TrafficLight:
+        """A traffic light by id.
+
+        Raises:
+            Refusal: there is none.
+        """
+        return self._find_of(TrafficLight, number, "traffic light")
+
+    def _find_of(self, kind: type[Kind], number: int, what: str) -> Kind:
+        actor = self.find(number)
+        if not isinstance(actor, kind):
+            raise Refusal(f"actor {number} is no {what}")
         return actor
 
     def spawn(self, description: list[Any], pose: Pose, parent: int | None = None) -> Actor:

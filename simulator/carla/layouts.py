@@ -7,7 +7,9 @@ into the client, so it changes whenever a sensor is added.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from simulator.world import InvalidInput
 
@@ -27,6 +29,13 @@ class Layout:
     world_observer: int
     sensor_types: dict[str, int]
     box_has_actor: bool
+
+    def box(
+        self, centre: Sequence[float], half_size: Sequence[float], angles: Sequence[float], actor: int
+    ) -> list[Any]:
+        """A ``BoundingBox`` message; ``angles`` are pitch, yaw and roll [deg]."""
+        message: list[Any] = [list(centre), list(half_size), list(angles)]
+        return [*message, actor] if self.box_has_actor else message
 
 
 LAYOUTS = {

@@ -12,7 +12,7 @@ import inspect
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgpack
 
@@ -27,6 +27,28 @@ Handler = Callable[..., Any]
 """Called with the arguments of a request; gives back the result, or an awaitable of it."""
 
 
+class Wrapping(NamedTuple):
+    """How the client expects a result.
+
+    Attributes:
+        success: makes the answer out of a result.
+        failed: what an answer begins with that holds an error instead.
+    """
+
+    success: Callable[[Any], Any]
+    failed: int | bool
+
+
+VALUE = Wrapping(lambda result: [[1, result]], 0)
+"""``Response<T>``."""
+
+DONE = Wrapping(lambda result: [[False]], True)
+"""``Response<void>``."""
+
+BARE = Wrapping(lambda result: result, 0)
+"""No wrapping at all."""
+
+
 class Refusal(Exception):
     """A call that is understood and cannot be done: its text reaches the client as a RuntimeError."""
 
@@ -38,7 +60,7 @@ class Dispatcher:
     """
 
     def __init__(self) -> None:
-        self._handlers: dict[str, tuple[Handler, Callable[[Any], Any]]] = {}
+        self._handlers: dict[str, tuple[Handler, Wrapping]] = {}
         self._unknown: set[str] = set()
 
     def __contains__(self, method: str) -> bool:
@@ -55,15 +77,15 @@ class Dispatcher:
 
     def value(self, method: str, handler: Handler) -> None:
         """Register a method whose result is a value or an error (``Response<T>``)."""
-        self._handlers[method] = handler, lambda result: [[1, result]]
+        self._handlers[method] = handler, VALUE
 
     def done(self, method: str, handler: Handler) -> None:
         """Register a method that only succeeds or fails (``Response<void>``)."""
-        self._handlers[method] = handler, lambda result: [[False]]
+        self._handlers[method] = handler, DONE
 
     def bare(self, method: str, handler: Handler) -> None:
         """Register a method whose result is not wrapped."""
-        self._handlers[method] = handler, lambda result: result
+        self._handlers[method] = handler, BARE
 
     def call(
         self, method: str, arguments: list[Any]
@@ -72,27 +94,24 @@ class Dispatcher:
         found = self._handlers.get(method)
         if found is None:
             return self._refuse_unknown(method, len(arguments) + 1), None
-        handler, wrap = found
+        handler, wrapping = found
         try:
             result = handler(*arguments)
         except Exception as error:
-            return self._failure(method, error, wrap)
+            return self._failure(method, error, wrapping)
         if inspect.isawaitable(result):
-            return self._later(method, result, wrap)
-        return None, wrap(result)
+            return self._later(method, result, wrapping)
+        return None, wrapping.success(result)
 
-    async def _later(
-        self, method: str, result: Awaitable[Any], wrap: Callable[[Any], Any]
-    ) -> tuple[str | None, Any]:
+    async def _later(self, method: str, result: Awaitable[Any], wrapping: Wrapping) -> tuple[str | None, Any]:
         try:
-            return None, wrap(await result)
+            return None, wrapping.success(await result)
         except Exception as error:
-            return self._failure(method, error, wrap)
+            return self._failure(method, error, wrapping)
 
-    def _failure(self, method: str, error: Exception, wrap: Callable[[Any], Any]) -> tuple[str | None, Any]:
+    def _failure(self, method: str, error: Exception, wrapping: Wrapping) -> tuple[str | None, Any]:
         if isinstance(error, Refusal):
-            # a failed Response<T> begins with 0, a failed Response<void> with true
-            return None, [[True if wrap(None) == [[False]] else 0, [str(error)]]]
+            return None, [[wrapping.failed, [str(error)]]]
         if isinstance(error, (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError)):
             LOG.warning(
                 "call of %s with arguments it does not take: %s: %s", method, type(error).__name__, error

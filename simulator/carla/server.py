@@ -29,9 +29,6 @@ from simulator.world import InfrastructureError, InvalidInput
 
 LOG = logging.getLogger(__name__)
 
-ASYNCHRONOUS_PERIOD_S = 0.05
-"""How often an asynchronous world without a fixed step advances."""
-
 LONGEST_STEP_S = 0.2
 """An asynchronous world that has fallen behind does not make up for more."""
 
@@ -70,7 +67,6 @@ class Server:
         frame: counts steps over the server's life.
         sent_map: the last map that a client sent.
         traffic_managers: port to address of those that clients have announced.
-        recording_refused: nobody can record here.
     """
 
     def __init__(self, options: Options, maps: MapFolder, first_map: str = STRAIGHT) -> None:
@@ -166,12 +162,12 @@ class Server:
             return self.frame + 1
         if self.streams.awaited:
             return self._tick_later()
-        self.step(self.settings.step_s or ASYNCHRONOUS_PERIOD_S)
+        self.step(self.settings.period_s)
         return self.frame if self.streams.settled else self._settle(self.frame)
 
     async def _tick_later(self) -> int:
         await self.streams.arrivals()
-        self.step(self.settings.step_s or ASYNCHRONOUS_PERIOD_S)
+        self.step(self.settings.period_s)
         return await self._settle(self.frame)
 
     async def _settle(self, frame: int) -> int:
@@ -191,9 +187,8 @@ class Server:
             loop = asyncio.get_running_loop()
         except RuntimeError:  # nobody is served yet
             return
-        period_s = self.settings.step_s or ASYNCHRONOUS_PERIOD_S
         late_s = time.monotonic() - self._last_step_s
-        self._period = loop.call_later(max(period_s - late_s, 0.001), self._step_by_clock)
+        self._period = loop.call_later(max(self.settings.period_s - late_s, 0.001), self._step_by_clock)
 
     def _step_by_clock(self) -> None:
         now_s = time.monotonic()

@@ -9,6 +9,10 @@ from simulator.carla.poses import finite
 from simulator.carla.rpc import Refusal
 
 _FIELDS = 11
+
+USUAL_STEP_S = 0.05
+"""Where no step is fixed: of synchronous worlds, and how often asynchronous ones advance."""
+
 LONGEST_STEP_S = 10.0
 
 
@@ -27,6 +31,11 @@ class Settings:
     no_rendering: bool = False
     step_s: float | None = None
     rest: tuple[Any, ...] = (True, 0.01, 10, 0.0, True, 3000.0, 2000.0, True)
+
+    @property
+    def period_s(self) -> float:
+        """How much time a step takes, or about so much."""
+        return self.step_s or USUAL_STEP_S
 
     def message(self) -> list[Any]:
         """As ``EpisodeSettings``."""

@@ -140,12 +140,8 @@ def _entries(
         low, high = sorted(int(_number(validity, key, 0.0)) for key in ("fromLane", "toLane"))
         lanes.update(range(max(low, -50), min(high, 50) + 1))
     for lane_id in sorted(lanes - {0}):
-        if (element.get("orientation") == "+") == (lane_id > 0) and not in_junction:
-            s_m = _number(element, "s", 0.0)
-        else:
-            s_m = 0.05 if lane_id < 0 else length_m - 0.05
-        if not in_junction:
-            s_m = _number(element, "s", 0.0)
+        begins_m = 0.05 if lane_id < 0 else length_m - 0.05
+        s_m = begins_m if in_junction else _number(element, "s", 0.0)
         waypoint = client.get_waypoint_xodr(road_id, lane_id, s_m)
         if waypoint is not None:
             yield waypoint

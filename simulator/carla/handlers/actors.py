@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from simulator.carla.actors import Actor, Car, Walker, tuple_of
-from simulator.carla.poses import NOWHERE, compose, finite, pose_of, transform_of, vector_of
+from simulator.carla.poses import NOWHERE, Vector, compose, finite, pose_of, transform_of, vector_of
 from simulator.carla.rpc import Dispatcher, Refusal
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def register(dispatcher: Dispatcher, server: Server) -> None:
     value("get_spectator", lambda: server.episode.message_of(server.episode.spectator))
     value("get_actors_by_id", calls.by_id)
     value("spawn_actor", calls.spawn)
-    value("spawn_actor_with_parent", calls.spawn_with_parent)
+    value("spawn_actor_with_parent", calls.spawn)
     value("destroy_actor", calls.destroy)
     value("get_actor_bounding_box", calls.box)
     done("set_actor_location", calls.set_location)
@@ -30,16 +30,11 @@ def register(dispatcher: Dispatcher, server: Server) -> None:
     done("enable_actor_constant_velocity", calls.hold_velocity)
     done("disable_actor_constant_velocity", calls.release_velocity)
     done("add_actor_impulse", calls.push)
-    done("add_actor_force", lambda number, force: calls.push(number, force, server.settings.step_s or 0.05))
-    done("add_actor_impulse_at_location", lambda number, impulse, place: calls.push(number, impulse))
-    done(
-        "add_actor_force_at_location",
-        lambda number, force, place: calls.push(number, force, server.settings.step_s or 0.05),
-    )
+    done("add_actor_impulse_at_location", calls.push)
+    done("add_actor_force", calls.push_for_a_step)
+    done("add_actor_force_at_location", calls.push_for_a_step)
     done("add_actor_angular_impulse", calls.spin)
-    done(
-        "add_actor_torque", lambda number, torque: calls.spin(number, torque, server.settings.step_s or 0.05)
-    )
+    done("add_actor_torque", calls.spin_for_a_step)
     done("set_actor_simulate_physics", calls.set_physics)
     done("set_actor_collisions", calls.set_solid)
     done("set_actor_enable_gravity", lambda number, enabled: None)
@@ -73,15 +68,11 @@ class ActorCalls:
         episode = self._server.episode
         return [episode.message_of(episode.actors[n]) for n in numbers if n in episode.actors]
 
-    def spawn(self, description: list[Any], transform: list[Any]) -> list[Any]:
-        """A free actor."""
-        episode = self._server.episode
-        return episode.message_of(episode.spawn(description, pose_of(transform)))
-
-    def spawn_with_parent(
-        self, description: list[Any], transform: list[Any], parent: int, attachment: int = 0, socket: str = ""
-    ) -> list[Any]:
-        """An attached actor; however it is to be attached, it is held rigidly."""
+    def spawn(
+        self, description: list[Any], transform: list[Any], parent: int | None = None, attachment: int = 0,
+        socket: str = "",
+    ) -> list[Any]:  # fmt: skip
+        """A new actor; if it is attached, however it is to be, it is held rigidly."""
         episode = self._server.episode
         return episode.message_of(episode.spawn(description, pose_of(transform), parent))
 
@@ -95,7 +86,7 @@ class ActorCalls:
         actor = self._server.episode.actors.get(number)
         if actor is not None:
             return actor.box(self._server.layout)
-        return [[0.0] * 3, [0.0] * 3, [0.0] * 3, *([number] if self._server.layout.box_has_actor else [])]
+        return self._server.layout.box(NOWHERE, NOWHERE, NOWHERE, number)
 
     def set_location(self, number: int, location: list[float]) -> None:
         """Put it somewhere, turned as it is."""
@@ -130,25 +121,35 @@ class ActorCalls:
 
     def hold_velocity(self, number: int, velocity: list[float]) -> None:
         """Let a car keep the forward part of a velocity in its own frame."""
-        actor = self._car(number)
-        actor.constant_mps = vector_of(velocity)[0]
+        self._server.episode.find_car(number).constant_mps = vector_of(velocity)[0]
 
     def release_velocity(self, number: int) -> None:
         """Let it drive as it likes."""
-        self._car(number).constant_mps = None
+        self._server.episode.find_car(number).constant_mps = None
 
-    def push(self, number: int, impulse: list[float], duration_s: float = 1.0) -> None:
-        """Push a car at its centre."""
-        actor, vector = self.actor(number), vector_of(impulse)
+    def push(self, number: int, impulse: list[float], place: object = None) -> None:
+        """Push a car by an impulse [N s], at its centre wherever it is meant."""
+        self._push(self.actor(number), vector_of(impulse), 1.0)
+
+    def push_for_a_step(self, number: int, force: list[float], place: object = None) -> None:
+        """Push a car by a force [N], likewise."""
+        self._push(self.actor(number), vector_of(force), self._server.settings.period_s)
+
+    def _push(self, actor: Actor, vector: Vector, duration_s: float) -> None:
         if isinstance(actor, Car):
             gain = duration_s / actor.physics.mass_kg
-            actor.push_mps = tuple_of(
-                old + gain * new for old, new in zip(actor.push_mps, vector, strict=True)
-            )
+            pushed = (old + gain * new for old, new in zip(actor.push_mps, vector, strict=True))
+            actor.push_mps = tuple_of(pushed)
 
-    def spin(self, number: int, impulse: list[float], duration_s: float = 1.0) -> None:
-        """Turn a car for a step."""
-        actor, (_, _, about_z) = self.actor(number), vector_of(impulse)
+    def spin(self, number: int, impulse: list[float]) -> None:
+        """Turn a car about its vertical axis by an angular impulse."""
+        self._spin(self.actor(number), vector_of(impulse)[2], 1.0)
+
+    def spin_for_a_step(self, number: int, torque: list[float]) -> None:
+        """Turn a car by a torque."""
+        self._spin(self.actor(number), vector_of(torque)[2], self._server.settings.period_s)
+
+    def _spin(self, actor: Actor, about_z: float, duration_s: float) -> None:
         if isinstance(actor, Car):
             actor.spin_radps += duration_s * about_z / actor.physics.car.yaw_inertia_kgm2
 
@@ -182,14 +183,6 @@ class ActorCalls:
 
     def walk(self, number: int, control: list[Any]) -> None:
         """Let a walker walk."""
-        actor = self.actor(number)
-        if not isinstance(actor, Walker):
-            raise Refusal(f"actor {number} is no walker")
+        walker = self._server.episode.find_walker(number)
         direction, speed, jump = control
-        actor.direction, actor.speed_mps, actor.jump = vector_of(direction), finite(speed), bool(jump)
-
-    def _car(self, number: int) -> Car:
-        actor = self.actor(number)
-        if not isinstance(actor, Car):
-            raise Refusal(f"actor {number} is no vehicle")
-        return actor
+        walker.direction, walker.speed_mps, walker.jump = vector_of(direction), finite(speed), bool(jump)

@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from simulator.carla.actors import Walker
 from simulator.carla.poses import pose_of
 from simulator.carla.rpc import Dispatcher, Refusal
 
@@ -97,9 +96,7 @@ class BatchCalls:
         return actor.number
 
     def _move_walker(self, number: int, transform: list[Any], speed: float) -> int:
-        walker = self._server.episode.find(number)
-        if not isinstance(walker, Walker):
-            raise Refusal(f"actor {number} is no walker")
+        walker = self._server.episode.find_walker(number)
         walker.move_to(pose_of(transform))
         walker.speed_mps = float(speed)
         return number

@@ -37,10 +37,7 @@ class LightCalls:
 
     def light(self, number: int) -> TrafficLight:
         """A traffic light by id."""
-        actor = self._server.episode.find(number)
-        if not isinstance(actor, TrafficLight):
-            raise Refusal(f"actor {number} is no traffic light")
-        return actor
+        return self._server.episode.find_light(number)
 
     def set_state(self, number: int, state: int) -> None:
         """Show a state."""
@@ -75,6 +72,6 @@ class LightCalls:
     def boxes(self, number: int) -> list[Any]:
         """One box, about where the lamps would be."""
         light = self.light(number)
-        x, y, _ = light.pose[:3]
-        message = [[x, y, light.pose[2] + 3.0], [0.2, 0.2, 0.5], list(light.pose[3:])]
-        return [[*message, light.number] if self._server.layout.box_has_actor else message]
+        x, y, z = light.pose[:3]
+        place, half_size = (x, y, z + 3.0), (0.2, 0.2, 0.5)
+        return [self._server.layout.box(place, half_size, light.pose[3:], light.number)]

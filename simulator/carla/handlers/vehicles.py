@@ -6,8 +6,10 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from simulator.carla.actors import Ackermann, Car, Control
+from simulator.carla.physics import USUAL_FRICTION
 from simulator.carla.poses import finite
-from simulator.carla.rpc import Dispatcher, Refusal
+from simulator.carla.rpc import Dispatcher
+from simulator.carla.sensors.inertial import GRAVITY_MPS2
 
 if TYPE_CHECKING:
     from simulator.carla.server import Server
@@ -46,10 +48,7 @@ class VehicleCalls:
 
     def car(self, number: int) -> Car:
         """A vehicle by id."""
-        actor = self._server.episode.find(number)
-        if not isinstance(actor, Car):
-            raise Refusal(f"actor {number} is no vehicle")
-        return actor
+        return self._server.episode.find_car(number)
 
     def control(self, number: int, message: list[Any]) -> None:
         """Drive."""
@@ -91,10 +90,8 @@ class VehicleCalls:
         """``VehicleTelemetryData``, as far as a bicycle has any."""
         car = self.car(number)
         control, speed = car.control, car.rolling.speed_mps
-        wheels = []
-        for _ in range(max(car.physics.wheels, 2)):
-            radius = car.physics.wheel_radius_m
-            load = 9.81 * car.physics.mass_kg / max(car.physics.wheels, 2)
-            wheels.append([3.5, 0.0, 0.0, speed / radius, load, load, 0.0, 0.0, 0.0, 0.0, 0.0])
+        count, turning = max(car.physics.wheels, 2), speed / car.physics.wheel_radius_m
+        load = GRAVITY_MPS2 * car.physics.mass_kg / count
+        wheels = [[USUAL_FRICTION, 0.0, 0.0, turning, load, load, 0.0, 0.0, 0.0, 0.0, 0.0]] * count
         rpm = 800.0 + 400.0 * abs(speed)
         return [speed, control.steer, control.throttle, control.brake, rpm, car.gear, 0.0, wheels]

@@ -101,15 +101,12 @@ class WorldCalls:
 
     def level_boxes(self, tag: int) -> list[Any]:
         """Boxes in the world of everything that has a label; of all labels for 255."""
-        boxes = []
-        for actor in self._server.episode.actors.values():
-            wanted = actor.tag and tag in (actor.tag, 255)
-            if wanted and not isinstance(actor, (Walker, Sign)):
-                message = [
-                    list(world_box_centre(actor)), list(actor.half_size_m), list(actor.pose[3:])
-                ]  # fmt: skip
-                boxes.append([*message, actor.number] if self._server.layout.box_has_actor else message)
-        return boxes
+        box = self._server.layout.box
+        return [
+            box(world_box_centre(actor), actor.half_size_m, actor.pose[3:], actor.number)
+            for actor in self._server.episode.actors.values()
+            if actor.tag and tag in (actor.tag, 255) and not isinstance(actor, (Walker, Sign))
+        ]
 
     def _label(self, body: int, actors: list[Any], place: list[float]) -> list[Any]:
         """``LabelledPoint``."""

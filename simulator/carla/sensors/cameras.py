@@ -43,12 +43,15 @@ MOST_RENDERERS = 2
 Pixels = NDArray[np.uint8]
 
 
+def _fov_deg(sensor: Sensor) -> float:
+    return min(max(sensor.number_of("fov", 90.0), 1.0), 170.0)
+
+
 def _camera_of(sensor: Sensor) -> Camera:
     """Intrinsics by attributes."""
     width = int(min(max(sensor.number_of("image_size_x", 800), 8), MOST_PIXELS))
     height = int(min(max(sensor.number_of("image_size_y", 600), 8), MOST_PIXELS))
-    fov_deg = min(max(sensor.number_of("fov", 90.0), 1.0), 170.0)
-    camera = Camera.from_fov(sensor.kind, width, height, fov_deg)
+    camera = Camera.from_fov(sensor.kind, width, height, _fov_deg(sensor))
     principal = sensor.number_of("principal_x", -1.0), sensor.number_of("principal_y", -1.0)
     if min(principal) < 0:
         return camera
@@ -59,10 +62,7 @@ def _camera_of(sensor: Sensor) -> Camera:
 
 def _message(sensor: Sensor, camera: Camera, pixels: Pixels) -> bytes:
     """An image message of ``(H, W, 4)`` B, G, R, A."""
-    header = IMAGE_HEADER.pack(
-        camera.width, camera.height, min(max(sensor.number_of("fov", 90.0), 1.0), 170.0)
-    )
-    return header + pixels.tobytes()
+    return IMAGE_HEADER.pack(camera.width, camera.height, _fov_deg(sensor)) + pixels.tobytes()
 
 
 class RgbCamera:
@@ -71,7 +71,7 @@ class RgbCamera:
     def __init__(self, sensor: Sensor) -> None:
         """Read the attributes; nothing is drawn before somebody looks."""
         self._camera = _camera_of(sensor)
-        self._renderers: dict[tuple[int, Weather, Mount], tuple[Corridor, Renderer]] = {}
+        self._renderers: dict[tuple[Corridor, Weather, Mount], Renderer] = {}
         self._pictures = 0
 
     def measure(self, sensor: Sensor, episode: Episode, step_s: float) -> bytes:
@@ -108,14 +108,14 @@ class RgbCamera:
 
     def _renderer(self, corridor: Corridor, weather: Weather, mount: Mount, fixed: bool) -> Renderer:
         # a camera that moves on its car has its rays worked out in every frame
-        key = id(corridor), weather, mount if fixed else Mount()
+        key = corridor, weather, mount if fixed else Mount()
         if key not in self._renderers:
             while len(self._renderers) >= MOST_RENDERERS:
                 del self._renderers[next(iter(self._renderers))]
             camera = self._camera.with_mount(**vars(mount)) if fixed else self._camera
             scene = corridor.scene(weather)
-            self._renderers[key] = corridor, Renderer([scene], camera, stretch=corridor.stretch)
-        return self._renderers[key][1]
+            self._renderers[key] = Renderer([scene], camera, stretch=corridor.stretch)
+        return self._renderers[key]
 
 
 def _mount(sensor: Sensor, height_m: float, yaw_rad: float, by_place: bool) -> Mount:

@@ -20,6 +20,8 @@ from simulator.carla.sensors.device import Sensor, vehicle_of
 if TYPE_CHECKING:
     from simulator.carla.episode import Episode
 
+SKY_LABEL = 11
+
 MOST_RAYS = 500_000
 """In one measurement; more are not cast."""
 
@@ -152,6 +154,3 @@ def labels_of(
         world = points[on_ground] @ np.array(rotation(sensor.pose)).T + np.array(sensor.pose[:3])
         labels[on_ground] = episode.scenery.ground_labels(world[:, 0], world[:, 1], sensor.pose)
     return labels
-
-
-SKY_LABEL = 11

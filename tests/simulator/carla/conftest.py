@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ carla = pytest.importorskip("carla")
 
 DELTA_S = 0.05
 
+START = (100.0, 1.75, 0.3)
+"""On the right lane of the straight road."""
+
 
 def connect(port: int, timeout_s: float = 20.0) -> Any:
     """A client."""
@@ -29,6 +33,30 @@ def synchronise(world: Any, delta_s: float = DELTA_S) -> None:
     settings = world.get_settings()
     settings.synchronous_mode, settings.fixed_delta_seconds = True, delta_s
     world.apply_settings(settings)
+
+
+def place(x: float = START[0], y: float = START[1], yaw: float = 0.0, z: float = START[2]) -> Any:
+    """A transform."""
+    return carla.Transform(carla.Location(x, y, z), carla.Rotation(0.0, yaw, 0.0))
+
+
+def car(world: Any, where: Any = None, kind: str = "vehicle.tesla.model3", **attributes: str) -> Any:
+    """A new car."""
+    blueprint = world.get_blueprint_library().find(kind)
+    for name, value in attributes.items():
+        blueprint.set_attribute(name, value)
+    return world.spawn_actor(blueprint, where or place())
+
+
+def ticks(world: Any, count: int) -> int:
+    """The frame after some ticks."""
+    return [world.tick() for _ in range(count)][-1]
+
+
+def speed(actor: Any) -> float:
+    """In the plane."""
+    velocity = actor.get_velocity()
+    return math.hypot(velocity.x, velocity.y)
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +116,11 @@ class Tools:
     serving: Callable[..., AbstractContextManager[Serving]] = serving
     connect: Callable[..., Any] = connect
     synchronise: Callable[..., None] = synchronise
+    start: tuple[float, float, float] = START
+    place: Callable[..., Any] = place
+    car: Callable[..., Any] = car
+    ticks: Callable[[Any, int], int] = ticks
+    speed: Callable[[Any], float] = speed
 
 
 @pytest.fixture(scope="session")
