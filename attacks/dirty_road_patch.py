@@ -178,7 +178,8 @@ class Search:
             cells = self.threat.printed(attempt.wish, self.bounds)
             rollout, loss = self.drive(index, cells, frames)
             attempt.optimiser.zero_grad()
-            loss.backward()
+            if loss.requires_grad:
+                loss.backward()
             self.note(attempt, index, cells.detach(), rollout, float(loss.detach()))
             self.target.progress(1)
             if (
@@ -188,6 +189,11 @@ class Search:
             ):
                 self.target.progress(last - iteration - 1)
                 break
+            if not loss.requires_grad:
+                # a victim that sees no line any more is led nowhere: fade the patch until it does
+                with torch.no_grad():
+                    attempt.wish.mul_(0.5)
+                continue
             attempt.optimiser.step()
             with torch.no_grad():
                 attempt.wish.copy_(torch.maximum(torch.minimum(attempt.wish, high), low))

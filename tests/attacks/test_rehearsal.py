@@ -16,11 +16,13 @@ from attacks.perturbation import lay
 from attacks.rehearsal import Rehearsal, Spread
 from attacks.target import RoadTarget
 from attacks.threat import RoadPatchThreat
+from lkas.perception import Assistant, Decision, Perception
 from simulator.camera import Camera
 from simulator.logs.drive import RecordedDrive
 from simulator.logs.footage import Footage
 from simulator.logs.motion import MotionLog
 from simulator.replay import ReplayWorld
+from simulator.world import Command, Observation
 
 CAMERA = Camera("small", 64, 32, 114.0, 114.0, 32.0, 6.0)
 
@@ -40,6 +42,46 @@ def test_rehearsed_drives_start_beside_the_recorded_one(recorded: Rehearsal) -> 
     assert float(warm.state.vehicle.y_m) == pytest.approx(0.0, abs=1e-3)
     drawn = Spread().draw(1, torch.Generator()) | {"offset_m": torch.tensor([0.3], dtype=torch.float64)}
     assert float(recorded.warm(0, drawn).state.vehicle.y_m) == pytest.approx(0.3, abs=0.02)
+
+
+class Dazzled:
+    """Drives like another one until the picture is too bright: then it sees nothing, and goes straight ahead."""
+
+    def __init__(self, driver: Assistant) -> None:
+        self.driver, self.cameras = driver, driver.cameras
+
+    def reset(self, size: int) -> None:
+        self.driver.reset(size)
+
+    def __call__(self, observation: Observation) -> Decision:
+        decision = self.driver(observation)
+        if float(observation.frames["small"].detach().mean()) < 0.42:
+            return decision
+        nothing = torch.zeros_like(decision.desired_curvature_per_m).detach()
+        seen = decision.perception
+        blank = Perception(*(torch.zeros_like(value).detach() for value in vars(seen).values()))
+        return Decision(Command(nothing, nothing), blank, nothing, decision.saturated)
+
+
+def test_a_patch_that_blinds_is_faded_until_there_is_something_to_follow(recorded: Rehearsal) -> None:
+    """TwinLiteNet finds no line under a strong random patch: nothing that it does depends on the patch then."""
+    assert isinstance(recorded.world, ReplayWorld)
+    driver = recorded.assistant
+    dazzled = replace(recorded, assistant=lambda: Dazzled(driver()), warm_up_steps=2)
+    target = RoadTarget(recorded.world.road, 10.0, rehearsal=dazzled)
+    threat = RoadPatchThreat(
+        length_m=20.0,
+        width_m=5.6,
+        cell_m=0.4,
+        keep_marks=False,
+        darker=0.0,
+        brighter=0.6,
+        road_brightness=0.39,
+    )
+    attack = DirtyRoadPatch(coupling="fixed_point", iterations=6, frames=3, variations=0)
+    found = attack.run(target, threat, torch.Generator().manual_seed(0))
+    loss = found.history["loss"]
+    assert min(loss) < loss[0]
 
 
 @pytest.mark.parametrize(("direction", "sign"), [("left", 1.0), ("right", -1.0)])
