@@ -79,11 +79,11 @@ def test_the_command_proves_attacks_and_draws(monkeypatch, capsys, tmp_path: Pat
     monkeypatch.setattr(lkas.driver, "load_driver", lambda weights: tiny())
     plot = tmp_path / "radius.png"
     patch = ["--length", "4", "--width", "1", "--cell", "1", "--ahead", "10"]
-    arguments = ["benign/highway_straight", *patch, "--places", "2", "--every", "2", "--radius", "1"]
+    arguments = ["benign/highway_straight", *patch, "--places", "1", "--threat", "cells", "--radius", "1"]
     command = ["certify", "driver", *arguments, "--attacks", "2"]
     assert main([*command, "--plot", str(plot), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["bounds"]
-    assert len(found) == 2
+    assert len(found) == 1
     assert all(one["lower_per_m"] < one["clean_per_m"] < one["upper_per_m"] for one in found)
     assert plot.read_bytes().startswith(b"\x89PNG")
 
