@@ -181,7 +181,7 @@ class Worker:
         self._served, self._threads = 0, threads
         counts = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", self._program],
+            [sys.executable, "-P", "-u", "-m", self._program],  # -u: its last words shall not die with it
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._printed,

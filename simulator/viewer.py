@@ -202,8 +202,8 @@ class _Show:
             known = np.isfinite(clean_m)
             self._line("offset/clean", CLEAN, time_s[known], clean_m[known])
         self._line("offset/driven", DRIVEN, time_s, offset_m)
-        self._line("offset/left limit", LIMIT, time_s, left_m)
-        self._line("offset/right limit", LIMIT, time_s, right_m)
+        self._line("offset/left_limit", LIMIT, time_s, left_m)
+        self._line("offset/right_limit", LIMIT, time_s, right_m)
         for name, channel, color in (
             ("wheel", "state/steering_rad", DRIVEN),
             ("wanted", "command/steering_rad", CLEAN),
@@ -215,12 +215,13 @@ class _Show:
         self._line("lanes/threshold", LIMIT, time_s, np.full(len(prob), 0.5))
 
     def _line(self, plot: str, color: Color, time_s: Array, values: Array) -> None:
-        self._column(plot, rr.SeriesLines(colors=[color]), time_s, values)
+        name = plot.partition("/")[2].replace("_", " ")
+        self._column(plot, rr.SeriesLines(colors=[color], names=[name]), time_s, values)
 
     def _column(
         self, plot: str, style: rr.SeriesLines | rr.SeriesPoints, time_s: Array, values: Array
     ) -> None:
-        """More of a curve, whose legend is the last part of its name."""
+        """More of a curve."""
         if not len(values):
             return
         if plot not in self._plotted:
