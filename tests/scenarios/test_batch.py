@@ -24,14 +24,17 @@ from simulator.world import InfrastructureError
 
 MakeSuite = Callable[..., Path]
 
+PATIENCE_S = 3600.0
+"""For what happens soon, however slow the machine is: tests wait for events, and only what hangs for ever fails."""
+
 SEEDS = {"matrix": {"seeds": {"first": 0, "count": 4}}}
 GATES = [{"metric": "lateral_offset_max", "statistic": "max", "max": 0.5}]
 
 
 def trouble(kind: str, **options: Any) -> dict[str, Any]:
-    """A matrix of two drivers, of whom the second makes trouble, and two seeds."""
+    """A matrix of two drivers, of whom the first makes trouble, and two seeds."""
     troubled = {"type": "troublemaker", "trouble": kind, **options}
-    return {"assistants": {"good": "ground_truth", "bad": troubled}, "seeds": [0, 1]}
+    return {"assistants": {"bad": troubled, "good": "ground_truth"}, "seeds": [0, 1]}
 
 
 def task_of(suite: Path, out: Path, limits: Limits) -> Task:
@@ -97,29 +100,31 @@ def test_a_scheduler_that_is_not_there_exits_three(
     [
         ("crash", 3, "the process was killed by SIGKILL (3 times)"),
         ("fault", 1, "ZeroDivisionError: a fault of the plugin"),
-        ("fill_disk", 2, "File too large"),
-        ("hang", 2, "took longer than limits.wall_clock_s allows (5 s), and was killed (2 times)"),
+        ("fill_disk", 3, "File too large"),
+        ("hang", 1, "took longer than limits.wall_clock_s allows (120 s), and was killed"),
     ],
 )
 def test_trouble_is_reported_and_the_others_go_on(
     make_suite: MakeSuite, tmp_path: Path, kind: str, attempts: int, message: str
 ) -> None:
-    limits = {"attempts": max(attempts, 2), "wall_clock_s": 5.0 if kind == "hang" else 120.0}
+    limits = {"attempts": 3, "wall_clock_s": PATIENCE_S}
+    if kind == "hang":  # the good one takes a hundredth of it
+        limits = {"attempts": 1, "wall_clock_s": 120.0}
     gates = [
         {**GATES[0], "where": {"assistant": "good"}},
         {**GATES[0], "where": {"assistant": "bad"}},
     ]
-    suite = make_suite(matrix=trouble(kind), limits=limits, gates=gates)
+    suite = make_suite(matrix={**trouble(kind), "seeds": [0]}, limits=limits, gates=gates)
     result = run_batch(load_batch(str(suite)), tmp_path / "out")
-    assert [one.verdict for one in result.episodes] == ["met", "met", "error", "error"]
+    assert [one.verdict for one in result.episodes] == ["error", "met"]
     assert [gate.verdict for gate in result.gates] == ["met", "undecided"]
     assert result.exit_code == 3
-    for one in result.episodes[2:]:
-        assert message in one.reason
-        assert one.report is not None
-        assert one.report.attempts == attempts
-        assert f"trouble: {kind}" in one.report.detail or kind in ("fault", "fill_disk")
-    assert len(folders(tmp_path / "out")) == 2, "nothing half written"
+    bad = result.episodes[0]
+    assert message in bad.reason
+    assert bad.report is not None
+    assert bad.report.attempts == attempts
+    assert f"trouble: {kind}" in bad.report.detail or kind in ("fault", "fill_disk")
+    assert len(folders(tmp_path / "out")) == 1, "nothing half written"
     assert not list((tmp_path / "out").glob(".tiny-*")), "no rubbish"
 
 
@@ -158,7 +163,7 @@ def test_a_dask_worker_that_is_killed_loses_and_repeats_nothing(
             for one in psutil.Process().children(recursive=True)
             if "scenarios.episode_process" in one.cmdline()
         ]
-        killed.append(running[0].parent().pid)
+        killed.append(running[-1].parent().pid)
         os.kill(killed[0], signal.SIGKILL)
 
     result = run_batch(batch, tmp_path / "out", crew=Crew(2), progress=kill)
@@ -178,18 +183,18 @@ def test_a_batch_that_is_killed_three_times_goes_on(make_suite: MakeSuite, tmp_p
     seen: dict[str, float] = {}
     for enough in (2, 6, 11):
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-            deadline = time.monotonic() + 600.0
+            deadline = time.monotonic() + PATIENCE_S
             while len(folders(out)) < enough and process.poll() is None and time.monotonic() < deadline:
                 time.sleep(0.02)
             time.sleep(0.5 * luck.random())
-            assert process.poll() is None
             process.kill()
+        assert process.returncode == -signal.SIGKILL, "it was killed while it worked"
         assert len(folders(out)) >= enough
         now = folders(out)
         assert {name: now[name] for name in seen} == seen, "what is complete is not written again"
         seen = now
     assert len(seen) < 16, "killed before the end"
-    done = subprocess.run(command, check=False, capture_output=True, timeout=600)
+    done = subprocess.run(command, check=False, capture_output=True, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stderr
     last = folders(out)
     assert {name: last[name] for name in seen} == seen
@@ -202,7 +207,13 @@ def test_a_batch_that_is_killed_three_times_goes_on(make_suite: MakeSuite, tmp_p
 
 
 @pytest.mark.slow
-def test_one_worker_two_workers_and_a_scheduler_agree(make_suite: MakeSuite, tmp_path: Path) -> None:
+def test_one_worker_two_workers_and_a_scheduler_agree(
+    make_suite: MakeSuite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from scenarios import cluster
+
+    monkeypatch.setattr(cluster, "CONNECT_S", PATIENCE_S)
+    monkeypatch.setattr(cluster, "FIRST_WORKER_S", PATIENCE_S)
     batch = load_batch(str(make_suite(**SEEDS, gates=GATES)))
     run_batch(batch, tmp_path / "one")
     run_batch(batch, tmp_path / "two", crew=Crew(2))
@@ -215,7 +226,7 @@ def test_one_worker_two_workers_and_a_scheduler_agree(make_suite: MakeSuite, tmp
     )
     workers = []
     try:
-        deadline = time.monotonic() + 120.0
+        deadline = time.monotonic() + PATIENCE_S
         while not (tmp_path / "scheduler.json").exists():
             assert time.monotonic() < deadline
             time.sleep(0.1)
@@ -235,7 +246,7 @@ def test_one_worker_two_workers_and_a_scheduler_agree(make_suite: MakeSuite, tmp
     finally:
         for process in [*workers, scheduler]:
             process.terminate()
-            process.wait(timeout=60)
+            process.wait(timeout=PATIENCE_S)
     first, *others = ((tmp_path / name / RESULTS).read_bytes() for name in ("one", "two", "far"))
     assert others == [first, first]
 
@@ -281,10 +292,10 @@ def test_a_process_ends_with_whoever_gave_it_work(make_suite: MakeSuite, tmp_pat
         "worker = Worker()\nworker._start(1)\nprint(worker.pid, flush=True)\nos.kill(os.getpid(), signal.SIGKILL)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], check=False, capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", program], check=False, capture_output=True, text=True, timeout=PATIENCE_S
     )
     assert done.returncode == -signal.SIGKILL
     _gone, alive = psutil.wait_procs(
-        [psutil.Process(int(done.stdout))] if psutil.pid_exists(int(done.stdout)) else [], 30
+        [psutil.Process(int(done.stdout))] if psutil.pid_exists(int(done.stdout)) else [], PATIENCE_S
     )
     assert alive == []
