@@ -7,7 +7,7 @@ from dataclasses import replace
 from math import inf
 
 from scenarios.courses import course_of, road_of
-from scenarios.patches import check_attack
+from scenarios.plugins.patches import check_attack
 from scenarios.schema import Scenario, WeatherSpec
 from simulator.camera import CAMERAS, Camera
 from simulator.embedded import Start

@@ -10,9 +10,9 @@ from lkas.perception import Assistant, Perception
 from scenarios.build import cameras_of, scene_of, start_of, vehicle_of
 from scenarios.factories import Setting
 from scenarios.files import load, locate
-from scenarios.patches import appearance
+from scenarios.plugins.patches import appearance
+from scenarios.plugins.rehearsals import run_attack
 from scenarios.registry import plugin
-from scenarios.rehearsals import run_attack
 from scenarios.runner import make_assistant
 from scenarios.schema import Scenario
 from simulator.camera import CAMERAS

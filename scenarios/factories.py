@@ -14,14 +14,14 @@ from defenses.input_transformations.median_blur import MedianBlur
 from lkas.driver import DriverAssistant, load_driver
 from lkas.ground_truth import GroundTruthAssistant
 from lkas.pilot import Pilot
-from scenarios.builtin import EmbeddedOptions, GroundTruthOptions, LaneKeepingOptions
-from scenarios.builtin_defenses import (
+from scenarios.plugins.defenses import (
     AutoencoderOptions,
     BitDepthOptions,
     GaussianNoiseOptions,
     JpegOptions,
     MedianBlurOptions,
 )
+from scenarios.plugins.lane_keeping import EmbeddedOptions, GroundTruthOptions, LaneKeepingOptions
 from scenarios.schema import TinyPhysicsSpec
 from simulator.camera import Camera
 from simulator.embedded import EmbeddedWorld, Start

@@ -31,11 +31,11 @@ from scenarios.factories import Setting
 from scenarios.files import to_yaml
 from scenarios.loop import drive_worlds
 from scenarios.metrics import MetricValue
-from scenarios.patches import LaidPatches, appearance, patch_channels
+from scenarios.plugins.patches import LaidPatches, appearance, patch_channels
+from scenarios.plugins.rehearsals import run_attack
+from scenarios.plugins.sight import patch_similarity
 from scenarios.registry import plugin, plugins
-from scenarios.rehearsals import run_attack
 from scenarios.schema import Criterion, RecordSpec, Scenario
-from scenarios.sight import patch_similarity
 from scenarios.store import Store, content_hash, environment, file_hash, write_json
 from simulator.recording import Channel, Recorder, Recording
 from simulator.roads.road import Road

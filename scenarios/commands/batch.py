@@ -19,7 +19,7 @@ from scenarios.commands.output import print_json, print_table
 from simulator.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from scenarios.batch import BatchResult, EpisodeResult
+    from scenarios.batches.batch import BatchResult, EpisodeResult
 
 SHOWN_EPISODES = 20
 QUIET_S = 30.0
@@ -64,9 +64,9 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.scheduler is not None and arguments.workers != 1:
         raise InvalidInput("--workers: the workers of --scheduler are used; give one of the two")
     if arguments.junit is not None:
-        from scenarios.junit import write_junit  # before the work, not after it
-    from scenarios.batch import Crew, run_batch
-    from scenarios.expansion import load_batch
+        from scenarios.batches.junit import write_junit  # before the work, not after it
+    from scenarios.batches.batch import Crew, run_batch
+    from scenarios.batches.expansion import load_batch
 
     batch = load_batch(arguments.suite, arguments.maps)
     out = arguments.out or Path("batches") / batch.suite.name

@@ -37,7 +37,7 @@ def execute(arguments: argparse.Namespace) -> int:
         return bounds(arguments.network, arguments.json)
     if arguments.what == "fusion":
         return fusion(arguments.json)
-    from scenarios.bench import loop
+    from scenarios.benchmarks.loop import loop
 
     speeds = loop()
     if arguments.json:
@@ -61,7 +61,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def carla(as_json: bool) -> int:
     """Measure the server; returns the exit code."""
-    from scenarios.bench_carla import throughput
+    from scenarios.benchmarks.carla import throughput
 
     measured = throughput()
     if as_json:
@@ -74,7 +74,7 @@ def carla(as_json: bool) -> int:
 
 def bounds(networks: list[str] | None, as_json: bool) -> int:
     """Bound some networks, all of them by default; returns the exit code."""
-    from scenarios import bench_bounds
+    from scenarios.benchmarks import bounds as bench_bounds
 
     cases = bench_bounds.cases(networks)
     measured = []
@@ -104,7 +104,7 @@ def bounds(networks: list[str] | None, as_json: bool) -> int:
 
 def fusion(as_json: bool) -> int:
     """Measure steps of training; returns the exit code."""
-    from scenarios.bench_fusion import CLASSES, steps
+    from scenarios.benchmarks.fusion import CLASSES, steps
 
     measured = [step for classes in CLASSES for step in steps(classes)]
     if as_json:

@@ -40,8 +40,8 @@ def add_digits(subjects: Any) -> None:
 def execute_digits(arguments: argparse.Namespace) -> int:
     """Train and judge; returns the exit code."""
     _check_counts(arguments)
-    from scenarios.certified_digits import against_pixels, against_weights
-    from scenarios.digits import load_digits
+    from scenarios.results.certified_digits import against_pixels, against_weights
+    from scenarios.results.digits import load_digits
 
     rows: list[tuple[str, ...]]
     train, test = load_digits(arguments.data)
@@ -118,7 +118,7 @@ def execute_language(arguments: argparse.Namespace) -> int:
     _check_counts(arguments)
     if arguments.budget < 1 or arguments.length < 1:
         raise InvalidInput(f"--budget {arguments.budget}, --length {arguments.length}: give 1 or more")
-    from scenarios.certified_language import against_substitution, orders, phrases
+    from scenarios.results.certified_language import against_substitution, orders, phrases
 
     if arguments.sst2 is None:
         corpus = orders(arguments.samples, arguments.judged, arguments.length, arguments.seed)

@@ -11,7 +11,7 @@ from scenarios.commands.output import print_json, print_table, progress_bar
 from simulator.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from scenarios.driver_bounds import CurvatureBound
+    from scenarios.results.driver_bounds import CurvatureBound
 
 RADII = (1.0, 2.0, 4.0, 8.0, 16.0)
 
@@ -80,8 +80,8 @@ def execute_driver(arguments: argparse.Namespace) -> int:
 
     from attacks.threat import RoadPatchThreat
     from lkas.driver import load_driver
-    from scenarios.driver_bounds import bound, places
     from scenarios.files import load, locate
+    from scenarios.results.driver_bounds import bound, places
 
     paths = locate(arguments.scenario)
     if len(paths) != 1:
@@ -109,7 +109,7 @@ def execute_driver(arguments: argparse.Namespace) -> int:
     if not found:
         raise InvalidInput(f"{scenario.name}: nowhere is there room for the patch; make it shorter")
     if arguments.plot is not None:
-        from scenarios.driver_bounds_plot import draw
+        from scenarios.results.driver_bounds_plot import draw
 
         draw(found, arguments.plot)
     if arguments.json:

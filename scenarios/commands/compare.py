@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from scenarios.commands.output import print_json, print_table
 
 if TYPE_CHECKING:
-    from scenarios.compare import Comparison
+    from scenarios.reports.compare import Comparison
 
 COLUMNS = ("driver, attack, defense", "metric", "before", "after", "pairs differing", "p", "beyond noise")
 
@@ -31,8 +31,8 @@ def add_parser(subparsers: Any) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
-    from scenarios.compare import compare
-    from scenarios.report_data import read_results
+    from scenarios.reports.compare import compare
+    from scenarios.reports.data import read_results
 
     comparison = compare(read_results([arguments.before]), read_results([arguments.after]))
     if arguments.format == "json":

@@ -11,8 +11,8 @@ from scenarios.commands.output import print_json, print_table, progress_bar
 from simulator.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from scenarios.gap_real import Comparison
-    from scenarios.gap_rendered import Sight
+    from scenarios.results.gap_real import Comparison
+    from scenarios.results.gap_rendered import Sight
 
 TILES = 40
 """So many pictures are in a mosaic at most, the worst first."""
@@ -81,8 +81,8 @@ def execute_rendered(arguments: argparse.Namespace) -> int:
     """Run the command from the real side; returns the exit code."""
     from lkas.zoo.twinlitenet import TwinLiteNet
     from scenarios.files import load, locate
-    from scenarios.gap_rendered import by_daylight, describe, look
-    from scenarios.mosaic import check_mosaic, write_mosaic
+    from scenarios.reports.mosaic import check_mosaic, write_mosaic
+    from scenarios.results.gap_rendered import by_daylight, describe, look
 
     if not 1 <= arguments.frames <= 100_000:
         raise InvalidInput(f"--frames {arguments.frames}: give 1 to 100000")
@@ -133,8 +133,8 @@ def execute_real(arguments: argparse.Namespace) -> int:
     """Run the command from our side; returns the exit code."""
     from lkas.driver import DriverAssistant, load_driver
     from lkas.zoo.twinlitenet import TwinLiteNet
-    from scenarios.gap_real import compare, describe, judged_frames, sources
-    from scenarios.mosaic import check_mosaic, write_mosaic
+    from scenarios.reports.mosaic import check_mosaic, write_mosaic
+    from scenarios.results.gap_real import compare, describe, judged_frames, sources
 
     if arguments.every < 1:
         raise InvalidInput(f"--every {arguments.every}: give 1 or more")

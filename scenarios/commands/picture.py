@@ -105,7 +105,7 @@ def attacked(arguments: argparse.Namespace) -> NDArray[np.uint8]:
     Raises:
         InvalidInput: several are meant, or the one has no attack.
     """
-    from scenarios.attack_picture import draw_attack
+    from scenarios.reports.attack_picture import draw_attack
     from simulator.camera import CAMERAS
 
     recordings = drive(arguments)

@@ -29,8 +29,8 @@ def add_parser(subparsers: Any) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
-    from scenarios import report
-    from scenarios.report_data import read_results
+    from scenarios.reports import report
+    from scenarios.reports.data import read_results
 
     results, out = read_results(arguments.runs), arguments.out
     if arguments.format == "html":

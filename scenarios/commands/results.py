@@ -64,8 +64,9 @@ def execute(arguments: argparse.Namespace) -> int:
     if unknown:
         raise InvalidInput(f"results: there is no section {unknown[0]}; there are {', '.join(SECTIONS)}")
     chosen = arguments.sections or [name for name in SECTIONS if name != "maps" or arguments.maps]
-    from scenarios import results, yaml_text
-    from scenarios.tables import Means
+    from scenarios import yaml_text
+    from scenarios.results import driving as results
+    from scenarios.results.tables import Means
 
     if not arguments.dry:
         for name in chosen:  # before the work, not after it

@@ -126,7 +126,7 @@ def watching(view: bool, web: bool) -> Iterator[Watch | None]:
         yield None
         return
     from scenarios.metrics import CAR_WIDTH_M
-    from scenarios.viewing import live_viewer
+    from scenarios.reports.viewing import live_viewer
     from simulator.viewer import Live
 
     with live_viewer(web) as address:

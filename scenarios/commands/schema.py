@@ -26,8 +26,8 @@ def execute(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
     from pydantic import BaseModel
 
+    from scenarios.batches.suite import Suite
     from scenarios.schema import Scenario
-    from scenarios.suite import Suite
 
     models: dict[str, type[BaseModel]] = {"scenario": Scenario, "suite": Suite}
     print_json(models[arguments.what].model_json_schema())

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scenarios.viewing import show_file
+from scenarios.reports.viewing import show_file
 from simulator.errors import InvalidInput
 
 if TYPE_CHECKING:

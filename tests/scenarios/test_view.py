@@ -9,9 +9,9 @@ import cv2
 import pytest
 import yaml
 
-from scenarios import viewing
 from scenarios.cli import main
 from scenarios.files import check
+from scenarios.reports import viewing
 from scenarios.runner import run
 from scenarios.store import Store
 

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from defenses.bounds import Backward, Ball, BoundedModel
-from scenarios.bench_bounds import METHODS, observe
-from scenarios.bench_networks import SUBJECTS, Recurrent, make
+from scenarios.benchmarks.bounds import METHODS, observe
+from scenarios.benchmarks.networks import SUBJECTS, Recurrent, make
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from defenses.bounds import IBP, Backward, Ball, BoundedModel, Forward, Optimised
-from scenarios.bench_networks import SUBJECTS, make
+from scenarios.benchmarks.networks import SUBJECTS, make
 
 CHECKSUMS = {
     "mlp": 5725.151740,

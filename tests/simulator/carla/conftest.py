@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from scenarios.carla_process import Serving, serving
+from scenarios.plugins.carla_process import Serving, serving
 
 carla = pytest.importorskip("carla")
 

@@ -10,7 +10,7 @@ from muddy_ways.defense import Sunglasses
 from muddy_ways.driver import EdgeHugger
 from muddy_ways.plugins import EdgeHuggerOptions, PuddlesOptions, StripeOptions, SunglassesOptions
 from muddy_ways.task import Puddles
-from scenarios.attack_factories import threat_of
+from scenarios.plugins.attack_factories import threat_of
 from simulator.vehicle import VehicleParameters
 
 

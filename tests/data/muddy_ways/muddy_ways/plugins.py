@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from scenarios.builtin_attacks import RoadPatchOptions
+from scenarios.plugins.attacks import RoadPatchOptions
 from scenarios.registry import Options, Plugin
 
 

@@ -1,0 +1,1 @@
+"""What is shown of runs and batches: reports, comparisons, pictures, the viewer."""

@@ -1,0 +1,257 @@
+"""Figures of the dirty road patch over its benchmark, beside other attacks, on other drivers, and under defenses."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lkas.driver import WEIGHTS
+from scenarios.files import locate
+from scenarios.results.tables import Means, Table, mean, share
+from scenarios.results.trials import Trial, drive, variation, variations
+from scenarios.schema import Scenario
+from simulator.world import InvalidInput
+
+BUDGETS = ("paint", "published")
+DIRT_DRAWS = 20
+"""Of random dirt, in the gate of each road."""
+
+WORTH = 0.5
+"""A scenario counts where the benign drive and random dirt use up no more than this share of its threshold."""
+
+LEAST_COUNTED = 72
+LEAST_SUCCESS, LEAST_EACH_WAY, MOST_TIMES_FLOOR = 0.975, 0.95, 1.25
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What moves the car of a scenario without an attack.
+
+    Attributes:
+        benign_m: p99 of the benign drive's offset.
+        dirt_m: 95th percentile over draws of random dirt of the deviation from the benign drive.
+        threshold_m: what an attack must bring about.
+    """
+
+    benign_m: float
+    dirt_m: float
+    threshold_m: float
+
+    @property
+    def counts(self) -> bool:
+        """Whether an attack on this scenario says anything."""
+        return max(self.benign_m, self.dirt_m) <= WORTH * self.threshold_m
+
+
+def dirty_roads(path: Path) -> list[Scenario]:
+    """Draws of random dirt of the larger budget, as many as there are; the same for both directions of a road."""
+    attack = {"type": "random_dirt", "budget": "paint"}
+    road = path.stem.rpartition("_")[0]
+    alike = {"name": f"drp80/{road}", "cars": [], "barriers": {}}
+    one = variation(path, attack, alike)
+    return [one.with_seed(1000 * one.seed + draw) for draw in range(DIRT_DRAWS)]
+
+
+def benchmark(means: Means, budget: str) -> list[tuple[Trial, Gate]]:
+    """Every scenario of ``drp80`` with its gate."""
+    paths = locate("drp80/*")
+    attacked = drive(means, f"drp80, {budget}", [variation(path, {"budget": budget}) for path in paths])
+    draws = iter(drive(means, "drp80, random dirt", [one for path in paths for one in dirty_roads(path)]))
+    gates = []
+    for trial in attacked:
+        moved = [one.figure("deviation_from_benign") for one in itertools.islice(draws, DIRT_DRAWS)]
+        benign_m = trial.figure("benign_offset_p99")
+        gates.append(Gate(benign_m, float(np.percentile(moved, 95)), trial.figure("attack_threshold")))
+    return list(zip(attacked, gates, strict=True))
+
+
+def times(trials: Sequence[Trial]) -> tuple[list[float], list[float]]:
+    """Times to success of those that succeeded, and what bang-bang steering would have taken."""
+    done = [trial for trial in trials if trial.succeeded]
+    return [t.figure("time_to_success") for t in done], [t.figure("time_to_success_floor") for t in done]
+
+
+def drp80(means: Means) -> Table:
+    """The whole benchmark with both budgets."""
+    rows, met = [], True
+    for budget in BUDGETS:
+        judged = benchmark(means, budget)
+        for part in ("", "highway", "local", "left", "right"):
+            chosen = [(trial, gate) for trial, gate in judged if part in trial.scenario.name]
+            counted = [trial for trial, gate in chosen if gate.counts]
+            took_s, floor_s = times(counted)
+            ratio = float(np.mean(took_s) / np.mean(floor_s)) if took_s else math.inf
+            rate = len(took_s) / len(counted) if counted else 0.0
+            if not part:
+                met &= len(counted) >= LEAST_COUNTED
+            if budget == "paint" and part in ("", "left", "right"):
+                met &= rate >= (LEAST_EACH_WAY if part else LEAST_SUCCESS)
+                met &= bool(part) or ratio <= MOST_TIMES_FLOOR
+            rows.append(
+                (
+                    budget,
+                    part or "all",
+                    f"{len(counted)} of {len(chosen)}",
+                    share([trial.succeeded for trial in counted]),
+                    share([trial.succeeded for trial, _ in chosen]),
+                    mean(took_s),
+                    f"{np.mean(floor_s):.3f}" if floor_s else "",
+                    f"{ratio:.2f}" if took_s else "",
+                    mean([trial.work_s for trial, _ in chosen], 0),
+                )
+            )
+    columns = (
+        "budget", "scenarios", "counted", "success of those", "success of all", "time to success [s]", "floor [s]",
+        "times the floor", "seconds to make and drive",
+    )  # fmt: skip
+    return Table(columns, tuple(rows), met)
+
+
+def drp80_each(means: Means) -> Table:
+    """Every scenario of the benchmark by itself."""
+    judged = {budget: benchmark(means, budget) for budget in BUDGETS}
+    rows, met = [], True
+    for (paint, gate), (published, _) in zip(*judged.values(), strict=True):
+        met &= paint.succeeded or not gate.counts
+        rows.append(
+            (
+                paint.scenario.name.removeprefix("drp80/"),
+                f"{gate.threshold_m:.3f}",
+                f"{gate.benign_m:.3f}",
+                f"{gate.dirt_m:.3f}",
+                "yes" if gate.counts else "no",
+                f"{paint.figure('time_to_success_floor'):.2f}",
+                *(str(trial.metrics["time_to_success"]).removesuffix(" s") for trial in (paint, published)),
+            )
+        )
+    columns = (
+        "scenario", "threshold [m]", "benign p99 [m]", "random dirt p95 [m]", "counts", "floor [s]", "paint [s]",
+        "published [s]",
+    )  # fmt: skip
+    return Table(columns, tuple(rows), met)
+
+
+OURS = "staged (c)"
+ATTACKS: dict[str, dict[str, Any]] = {
+    "drawn line": {"type": "drawn_line"},
+    "single frame": {"type": "single_frame"},
+    "fixed point, lane bending (a)": {"coupling": "fixed_point", "objective": "lane_bending"},
+    "fixed point (a)": {"coupling": "fixed_point"},
+    "unrolled (b)": {"coupling": "unrolled"},
+    OURS: {},
+}
+CONTROLS = ("clean", "random dirt of equal energy", "drawn line", "single frame")
+
+
+def drp16(means: Means) -> Table:
+    """Controls, baselines and schemes."""
+    found = {
+        name: drive(means, f"drp16, {name}", variations("drp16", attack)) for name, attack in ATTACKS.items()
+    }
+    dirt = [
+        variation(path, {"type": "random_dirt", "rms_brightness": round(trial.figure("patch_l2"), 6)})
+        for path, trial in zip(locate("drp16/*"), found[OURS], strict=True)
+    ]
+    rows = [clean_row(found[OURS])]
+    found = {CONTROLS[1]: drive(means, "drp16, random dirt", dirt), **found}
+    successes = {CONTROLS[0]: 0}
+    for name, trials in found.items():
+        successes[name] = sum(trial.succeeded for trial in trials)
+        rows.append(
+            (
+                name,
+                share([trial.succeeded for trial in trials]),
+                mean([trial.figure("time_to_success") for trial in trials]),
+                *(
+                    mean([trial.figure(metric) for trial in trials])
+                    for metric in ("deviation_from_benign", "e2e_ld", "psld", "patch_l2", "patch_ssim_7m")
+                ),
+            )
+        )
+    columns = (
+        "attack", "success", "time to success [s]", "deviation [m]", "E2E-LD [m]", "PSLD [m]", "L2", "SSIM at 7 m",
+    )  # fmt: skip
+    return Table(columns, tuple(rows), all(successes[OURS] > successes[name] for name in CONTROLS))
+
+
+def clean_row(trials: Sequence[Trial]) -> tuple[str, ...]:
+    """What the benign drives beside some attacks come to: no deviation from themselves, and the offset of bad days."""
+    offset = mean([trial.figure("benign_offset_p99") for trial in trials])
+    return (CONTROLS[0], share([False] * len(trials)), "", "0", offset, "", "0", "1")
+
+
+def shipped_drivers() -> dict[str, Any]:
+    """Every driver that comes with dirtyroad."""
+    names = sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
+    return {name: {"type": "lane_keeping", "weights": name} for name in names}
+
+
+def transfer(means: Means) -> Table:
+    """What a patch that was made for one driver does to the others."""
+    drivers = {**shipped_drivers(), **means.drivers}
+    if len(drivers) < 2:
+        raise InvalidInput(
+            "results transfer: there is one driver only; name others with --driver NAME=ASSISTANT"
+        )
+    rows = []
+    for made_for, victim in drivers.items():
+        cells = []
+        for driven_by, assistant in drivers.items():
+            attack = {} if made_for == driven_by else {"victim": victim}
+            scenarios = variations("drp16", attack, {"assistant": assistant})
+            trials = drive(means, f"transfer, {made_for} to {driven_by}", scenarios)
+            cells.append(share([trial.succeeded for trial in trials]))
+        rows.append((made_for, *cells))
+    return Table(("made for \\ drives", *drivers), tuple(rows), len(drivers) >= 3)
+
+
+DEFENSES: dict[str, Any] = {
+    "JPEG, quality 20": {"type": "jpeg", "quality": 20},
+    "4 bits a colour": {"type": "bit_depth", "bits": 4},
+    "Gaussian noise, 0.05": {"type": "gaussian_noise", "standard_deviation": 0.05},
+    "median of 5 x 5": {"type": "median_blur", "kernel": 5},
+    "autoencoder": {"type": "autoencoder"},
+}
+VEHICLES = ("iso_11270", "openpilot_0_6_delayed")
+AUGMENTED = "dirt_augmented"
+
+
+def defenses(means: Means) -> Table:
+    """Other limits of the car, a driver that has seen dirt, and each transformation, plain and adaptive."""
+    drivers = shipped_drivers()
+    conditions: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [("none", "", {}, {})]
+    conditions += [(f"limits {name}", "adaptive", {}, {"ego.vehicle": name}) for name in VEHICLES]
+    if AUGMENTED in drivers:
+        driven = {"assistant": drivers[AUGMENTED]}
+        conditions.append((f"driver {AUGMENTED}", "plain", {"victim": drivers["standard"]}, driven))
+        conditions.append((f"driver {AUGMENTED}", "adaptive", {}, driven))
+    for name, defense in DEFENSES.items():
+        for attacker in ("plain", "adaptive"):
+            conditions.append((name, attacker, {"adaptive": attacker == "adaptive"}, {"defenses": [defense]}))
+    rows = []
+    undefended: Mapping[str, float] = {}
+    for name, attacker, attack, changes in conditions:
+        trials = drive(means, f"defenses, {name} {attacker}", variations("drp16", attack, changes))
+        benign = {trial.scenario.name: trial.figure("benign_offset_p99") for trial in trials}
+        undefended = undefended or benign
+        cost = [benign[scenario] - undefended[scenario] for scenario in benign]
+        rows.append(
+            (
+                name,
+                attacker,
+                share([trial.succeeded for trial in trials]),
+                mean([trial.figure("time_to_success") for trial in trials]),
+                mean(list(benign.values())),
+                mean(cost),
+            )
+        )
+    columns = (
+        "defense", "attacker", "success", "time to success [s]", "benign p99 offset [m]", "more than without [m]",
+    )  # fmt: skip
+    return Table(columns, tuple(rows), AUGMENTED in drivers)
