@@ -10,7 +10,7 @@ def _metric(name: str, summary: str, module: str = "metrics") -> Plugin:
 
 
 def _of_attack(name: str, summary: str) -> Plugin:
-    return _metric(name, summary, "attack_metrics")
+    return _metric(name, summary, "plugins.attack_metrics")
 
 
 LATERAL_OFFSET_MAX = _metric("lateral_offset_max", "Largest distance from the lane's centre [m]")

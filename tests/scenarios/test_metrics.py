@@ -35,10 +35,12 @@ def recording(**channels: Any) -> Recording:
         "state/speed_mps": zero + 20.0,
         "state/yaw_rate_radps": zero,
         "decision/saturated": zero.astype(bool),
+        "decision/desired_curvature_per_m": zero,
         "perception/lane_y_m": np.broadcast_to(np.array([5.4, 1.8, -1.8, -5.4])[:, None], (STEPS, 4, 33)),
         "perception/lane_prob": np.ones((STEPS, 4)),
         "benign/offset_m": zero,
         "patch/brightness": np.zeros((STEPS, 3)),
+        "patch/similarity": np.ones(3),
     }
     values.update({name.replace("__", "/"): value for name, value in channels.items()})
     present = {name: value for name, value in values.items() if value is not None}
