@@ -101,6 +101,10 @@ class Server:
     def load(self, name: str, reset_settings: bool) -> None:
         """Begin another episode on a map; all actors are destroyed.
 
+        Args:
+            name: of the map; empty for the one that is there, as a client's ``reload_world`` sends it.
+            reset_settings: go back to an asynchronous world.
+
         Raises:
             Refusal: there is no such map, or it cannot be used.
         """
@@ -108,7 +112,7 @@ class Server:
         try:
             if short == SENT_NAME and self.sent_map is not None:
                 town = self.sent_map
-            elif short == self.episode.town.name:
+            elif not name or short == self.episode.town.name:
                 town = self.episode.town
             else:
                 town = Town(*self.maps.read(name))

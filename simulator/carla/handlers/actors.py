@@ -40,10 +40,14 @@ def register(dispatcher: Dispatcher, server: Server) -> None:
     done("set_actor_enable_gravity", lambda number, enabled: None)
     done("set_actor_dead", calls.stop_for_good)
     value("get_sensor_token", calls.token)
+    value("get_gbuffer_token", calls.no_buffer)
     done("enable_sensor_for_ros", lambda number: None)
     done("disable_sensor_for_ros", lambda number: None)
     value("is_sensor_enabled_for_ros", lambda number: False)
     done("apply_control_to_walker", calls.walk)
+    value("get_bones_transform", lambda number: [[]])
+    for name in ("set_bones_transform", "blend_pose", "get_pose_from_animation"):
+        done(name, lambda number, *pose: calls.check_walker(number))
     for kind in ("component", "bone", "socket"):
         value(f"get_actor_{kind}_names", lambda number: [])
         value(f"get_actor_{kind}_world_transforms", lambda number: [])
@@ -180,6 +184,14 @@ class ActorCalls:
             raise Refusal(f"there is no stream {stream}")
         self._server.streams.expect(stream)
         return [self._server.streams.token(stream)]
+
+    def no_buffer(self, number: int, buffer: int) -> list[bytes]:
+        """Cameras send one picture, and nothing that Unreal would have drawn on the way to it."""
+        raise Refusal(f"there is no G-buffer {buffer}: this server does not render with Unreal")
+
+    def check_walker(self, number: int) -> None:
+        """A walker is a box without bones: there is nothing to pose."""
+        self._server.episode.find_walker(number)
 
     def walk(self, number: int, control: list[Any]) -> None:
         """Let a walker walk."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
-from simulator.carla.rpc import Dispatcher, Refusal
+from simulator.carla.rpc import Dispatcher
 
 if TYPE_CHECKING:
     from simulator.carla.server import Server
+
+LOG = logging.getLogger(__name__)
 
 
 def register(dispatcher: Dispatcher, server: Server) -> None:
@@ -29,14 +32,10 @@ def register(dispatcher: Dispatcher, server: Server) -> None:
     value("add_traffic_manager_running", add)
     value("destroy_traffic_manager", lambda port: managers.pop(port, None) is not None)
     done("set_ignored_vehicles", lambda *anything: None)
-    for name in (
-        "start_recorder",
-        "show_recorder_file_info",
-        "show_recorder_collisions",
-        "show_recorder_actors_blocked",
-        "replay_file",
-    ):
-        value(name, _refuse_recording)
+    value("start_recorder", _start_recorder)
+    value("replay_file", _no_recording)
+    for about in ("file_info", "collisions", "actors_blocked"):
+        value(f"show_recorder_{about}", _no_recording)
     for name in (
         "stop_recorder",
         "stop_replayer",
@@ -47,5 +46,12 @@ def register(dispatcher: Dispatcher, server: Server) -> None:
         done(name, lambda *anything: None)
 
 
-def _refuse_recording(*anything: Any) -> str:
-    raise Refusal("this server does not record")
+def _start_recorder(name: str, additional_data: bool = False) -> str:
+    """Where CARLA answers the path that it writes to: scenario runners begin every run so and do without the file."""
+    LOG.warning("a client asks for the recording %r: this server does not record", name)
+    return f"{name} is not written: this server does not record\n"
+
+
+def _no_recording(name: str, *anything: Any) -> str:
+    """Begins as CARLA's answer about a file that is not there."""
+    return f"File {name} not found on server: this server does not record\n"

@@ -166,3 +166,39 @@ def test_an_actor_has_no_parts_but_itself(world: Any, tools: Any) -> None:
     assert list(car.get_component_names()) == list(car.get_bone_names()) == list(car.get_socket_names()) == []
     assert car.get_component_world_transform("body").location.x == pytest.approx(tools.start[0])
     assert car.get_component_relative_transform("body").location.x == 0.0
+    assert list(car.get_bone_world_transforms()) == list(car.get_bone_relative_transforms()) == []
+    assert list(car.get_socket_world_transforms()) == list(car.get_socket_relative_transforms()) == []
+
+
+def test_the_box_of_an_actor_that_is_gone_is_empty(client: Any, world: Any, tools: Any) -> None:
+    # an error in its place ends the process of a client whose Traffic Manager asks
+    car = tools.car(world)
+    client.apply_batch_sync([carla.command.DestroyActor(car.id)], False)
+
+    box = car.bounding_box
+
+    assert (box.extent.x, box.extent.y, box.extent.z) == (0.0, 0.0, 0.0)
+
+
+def test_a_walker_has_no_bones_to_pose(world: Any, tools: Any) -> None:
+    blueprint = world.get_blueprint_library().find("walker.pedestrian.0005")
+    walker = world.spawn_actor(blueprint, tools.place(y=5.0, z=1.0))
+    walker.set_bones(carla.WalkerBoneControlIn())
+    walker.show_pose()
+    walker.hide_pose()
+    walker.get_pose_from_animation()
+    world.tick()
+
+    assert list(walker.get_bones().bone_transforms) == []
+    assert walker.get_location().y == pytest.approx(5.0)
+
+
+def test_a_camera_has_neither_ros_topics_nor_buffers(world: Any) -> None:
+    camera = world.spawn_actor(world.get_blueprint_library().find("sensor.camera.rgb"), carla.Transform())
+    camera.enable_for_ros()
+    enabled = camera.is_enabled_for_ros()
+    camera.disable_for_ros()
+
+    assert not enabled
+    with pytest.raises(RuntimeError, match="no G-buffer"):
+        camera.listen_to_gbuffer(carla.GBufferTextureID.SceneDepth, print)

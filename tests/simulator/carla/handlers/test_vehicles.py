@@ -182,3 +182,15 @@ def test_torque_turns_a_car_for_a_step(client: Any, world: Any, tools: Any) -> N
 
     assert by_torque > 0.1
     assert car.get_transform().rotation.yaw == pytest.approx(2 * by_torque, rel=1e-4)
+
+
+def test_wheels_are_turned_by_the_control_alone(world: Any, tools: Any) -> None:
+    car, wheel = tools.car(world), carla.VehicleWheelLocation.FL_Wheel
+    car.set_wheel_steer_direction(wheel, 10.0)
+    car.set_wheel_pitch_angle(wheel, 10.0)
+    car.show_debug_telemetry(True)
+    world.tick()
+
+    assert car.get_wheel_steer_angle(wheel) == car.get_wheel_pitch_angle(wheel) == 0.0
+    assert len(car.get_vehicle_bone_world_transforms()) == 0
+    assert car.get_failure_state() == carla.VehicleFailureState.NONE

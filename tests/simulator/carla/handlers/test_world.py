@@ -66,6 +66,34 @@ def test_loading_destroys_actors_and_begins_another_episode(client: Any, world: 
     assert not after.get_settings().synchronous_mode
 
 
+def test_reloading_begins_again_on_the_same_map(client: Any, world: Any, tools: Any) -> None:
+    tools.car(world)
+    world.tick()
+
+    again = client.reload_world(False)
+
+    assert again.id != world.id
+    assert again.get_map().name == "Carla/Maps/Straight"
+    assert len(again.get_actors().filter("vehicle.*")) == 0
+    # settings are kept where the client does not ask to reset them
+    assert again.get_settings().synchronous_mode
+    assert not client.reload_world().get_settings().synchronous_mode
+    client.load_world_if_different("Straight")
+    assert client.get_world().get_map().name == "Carla/Maps/Straight"
+
+
+def test_a_map_that_was_sent_is_reloaded(client: Any, world: Any, chained_map: str) -> None:
+    client.generate_opendrive_world(chained_map)
+
+    assert client.reload_world().get_map().get_waypoint_xodr(2, -1, 10.0).road_id == 2
+
+
+def test_no_files_are_needed_and_none_is_sent(client: Any) -> None:
+    assert [list(client.get_required_files(folder, False)) for folder in ("", "Nav", "TM")] == [[], [], []]
+    with pytest.raises(RuntimeError, match="not there"):
+        client.request_file("Carla/Maps/Nav/Straight.bin")
+
+
 def test_a_map_that_is_sent_becomes_the_world(client: Any, world: Any, chained_map: str) -> None:
     sent = client.generate_opendrive_world(chained_map)
     road = sent.get_map().get_waypoint_xodr(2, -1, 10.0)
@@ -103,6 +131,12 @@ def test_drawing_is_accepted(world: Any) -> None:
     debug.draw_arrow(place, place + carla.Location(x=1))
     debug.draw_box(carla.BoundingBox(place, carla.Vector3D(1, 1, 1)), carla.Rotation())
     debug.draw_string(place, "text")
+    debug.draw_hud_point(place)
+    debug.draw_hud_line(place, place + carla.Location(x=1))
+    debug.draw_hud_arrow(place, place + carla.Location(x=1))
+    debug.draw_hud_box(carla.BoundingBox(place, carla.Vector3D(1, 1, 1)), carla.Rotation())
+    debug.clear_debug_shape()
+    debug.clear_debug_string()
 
     assert world.tick() > 0
 
@@ -151,6 +185,8 @@ def test_what_a_city_would_have_is_asked_for_in_vain_but_without_harm(world: Any
     world.load_map_layer(carla.MapLayer.Buildings)
     world.enable_environment_objects({1, 2}, False)
     world.set_imui_sensor_gravity(9.0)
+    world.set_annotations_traverse_translucency(True)
+    world.get_lightmanager().set_day_night_cycle(False)
 
     assert world.get_environment_objects(carla.CityObjectLabel.Any) == []
     assert list(world.get_lightmanager().get_all_lights()) == []
