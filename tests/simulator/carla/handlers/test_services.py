@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
+import msgpack
 import pytest
 
 carla = pytest.importorskip("carla")
@@ -58,13 +59,26 @@ def test_a_traffic_manager_is_known_to_other_clients_until_it_ends(
     manager.shut_down()
 
 
-def test_a_manager_that_has_ended_leaves_its_port_to_another(client: Any, port: int, tools: Any) -> None:
+def _ask(port: int, method: str, *arguments: object) -> object:
+    """The result of a call on the wire, for what the client never shows."""
+    with socket.create_connection(("127.0.0.1", port), 20.0) as line:
+        line.sendall(msgpack.packb([0, 1, method, [[False], *arguments]]))
+        unpacker = msgpack.Unpacker()
+        while True:
+            unpacker.feed(line.recv(4096))
+            for _, _, error, result in unpacker:
+                assert error is None
+                return result[0][1]
+
+
+def test_a_manager_that_has_ended_leaves_its_port_to_another(client: Any, port: int) -> None:
     free = _free_port()
-    client.get_trafficmanager(free).shut_down()
+    manager = client.get_trafficmanager(free)
+    running = _ask(port, "is_traffic_manager_running", free)
+    found = _ask(port, "get_traffic_manager_running", free)
+    taken = _ask(port, "add_traffic_manager_running", ["127.0.0.1", free])
+    manager.shut_down()
 
-    # were it still registered, the client would look for the one that is gone, and find nobody
-    after = tools.connect(port).get_trafficmanager(free)
-
-    after.set_synchronous_mode(False)
-    assert after.get_port() == free
-    after.shut_down()
+    assert (running, taken) == (True, False)
+    assert found[1] == free  # type: ignore[index]
+    assert _ask(port, "is_traffic_manager_running", free) is False
