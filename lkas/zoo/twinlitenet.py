@@ -220,8 +220,9 @@ class TwinLiteNet(nn.Module):
             weights = torch.load(path, map_location="cpu", weights_only=True)
             network.load_state_dict({name.removeprefix("module."): value for name, value in weights.items()})
         except Exception as error:  # the unpickler raises many types, all of which mean: not this file
+            why = str(error).strip().split("\n")[0]
             raise InvalidInput(
-                f"{path}: not a state dict of TwinLiteNet ({error}); give the authors' best.pth"
+                f"{path}: not a state dict of TwinLiteNet ({why}); give the authors' best.pth"
             ) from error
         for value in network.state_dict().values():
             if value.is_floating_point():

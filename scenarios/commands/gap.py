@@ -44,7 +44,7 @@ def add_parser(subparsers: Any) -> None:
         "real",
         help="does our driver find the lane in real frames?",
         description="Show the driver real frames and hold its ego lane lines, 10 m ahead, against TwinLiteNet's, where "
-        "that sees both: they agree within 0.4 m, or within 3 %% of the picture's width where the camera's mount is "
+        "that sees both: they agree within 0.4 m, or within 3 % of the picture's width where the camera's mount is "
         "unknown and found from the lane.",
     )
     real.add_argument(

@@ -43,14 +43,34 @@ MOST_RENDERERS = 2
 Pixels = NDArray[np.uint8]
 
 
+LIMITS = {
+    "fov": (90.0, 1.0, 170.0),
+    "image_size_x": (800, 8, MOST_PIXELS),
+    "image_size_y": (600, 8, MOST_PIXELS),
+}
+"""What is drawn: by default, at least, at most."""
+
+
+def _held(sensor: Sensor, name: str) -> float:
+    """An attribute, held within what is drawn."""
+    usual, least, most = LIMITS[name]
+    return min(max(sensor.number_of(name, usual), least), most)
+
+
 def _fov_deg(sensor: Sensor) -> float:
-    return min(max(sensor.number_of("fov", 90.0), 1.0), 170.0)
+    return _held(sensor, "fov")
 
 
 def _camera_of(sensor: Sensor) -> Camera:
     """Intrinsics by attributes."""
-    width = int(min(max(sensor.number_of("image_size_x", 800), 8), MOST_PIXELS))
-    height = int(min(max(sensor.number_of("image_size_y", 600), 8), MOST_PIXELS))
+    for name, (usual, least, most) in LIMITS.items():
+        asked, held = sensor.number_of(name, usual), _held(sensor, name)
+        if asked != held:
+            # a client whose intrinsics come from its attributes would be wrong, and not know
+            LOG.warning(
+                "%s: %s is %g, %g is drawn: it must be %g to %g", sensor.kind, name, asked, held, least, most
+            )
+    width, height = int(_held(sensor, "image_size_x")), int(_held(sensor, "image_size_y"))
     camera = Camera.from_fov(sensor.kind, width, height, _fov_deg(sensor))
     principal = sensor.number_of("principal_x", -1.0), sensor.number_of("principal_y", -1.0)
     if min(principal) < 0:
