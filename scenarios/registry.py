@@ -81,7 +81,7 @@ class Plugin:
         factory: ``module:function``. What it is called with and what it gives back depends on the group:
 
             - worlds: ``(options, scenarios.factories.Setting) -> simulator.world.World``
-            - attacks: ``(options) -> (attack, threat)``, see `scenarios.plugins.patches.run_attack`
+            - attacks: ``(options) -> (attack, threat)``, see `scenarios.plugins.rehearsals.run_attack`
             - assistants: ``(options, VehicleParameters, latency_s) -> lkas.perception.Assistant``
             - defenses: ``(options) -> defenses.defense.Defense``
             - tasks: ``(options) -> defenses.task.Task``

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -58,17 +57,23 @@ def dirty_roads(path: Path) -> list[Scenario]:
     return [one.with_seed(1000 * one.seed + draw) for draw in range(DIRT_DRAWS)]
 
 
-def benchmark(means: Means, budget: str) -> list[tuple[Trial, Gate]]:
-    """Every scenario of ``drp80`` with its gate."""
+def benchmark(means: Means) -> dict[str, list[tuple[Trial, Gate]]]:
+    """Every scenario of ``drp80`` with its gate, by budget; the dirt in the gate is the same for all of them."""
     paths = locate("drp80/*")
-    attacked = drive(means, f"drp80, {budget}", [variation(path, {"budget": budget}) for path in paths])
-    draws = iter(drive(means, "drp80, random dirt", [one for path in paths for one in dirty_roads(path)]))
-    gates = []
-    for trial in attacked:
-        moved = [one.figure("deviation_from_benign") for one in itertools.islice(draws, DIRT_DRAWS)]
-        benign_m = trial.figure("benign_offset_p99")
-        gates.append(Gate(benign_m, float(np.percentile(moved, 95)), trial.figure("attack_threshold")))
-    return list(zip(attacked, gates, strict=True))
+    attacked = {
+        budget: drive(means, f"drp80, {budget}", [variation(path, {"budget": budget}) for path in paths])
+        for budget in BUDGETS
+    }
+    dirt = drive(means, "drp80, random dirt", [one for path in paths for one in dirty_roads(path)])
+    moved_m = np.array([trial.figure("deviation_from_benign") for trial in dirt]).reshape(-1, DIRT_DRAWS)
+    dirt_m = np.percentile(moved_m, 95, axis=1).tolist()
+    return {
+        budget: [
+            (trial, Gate(trial.figure("benign_offset_p99"), moved, trial.figure("attack_threshold")))
+            for trial, moved in zip(trials, dirt_m, strict=True)
+        ]
+        for budget, trials in attacked.items()
+    }
 
 
 def times(trials: Sequence[Trial]) -> tuple[list[float], list[float]]:
@@ -80,8 +85,7 @@ def times(trials: Sequence[Trial]) -> tuple[list[float], list[float]]:
 def drp80(means: Means) -> Table:
     """The whole benchmark with both budgets."""
     rows, met = [], True
-    for budget in BUDGETS:
-        judged = benchmark(means, budget)
+    for budget, judged in benchmark(means).items():
         for part in ("", "highway", "local", "left", "right"):
             chosen = [(trial, gate) for trial, gate in judged if part in trial.scenario.name]
             counted = [trial for trial, gate in chosen if gate.counts]
@@ -115,9 +119,8 @@ def drp80(means: Means) -> Table:
 
 def drp80_each(means: Means) -> Table:
     """Every scenario of the benchmark by itself."""
-    judged = {budget: benchmark(means, budget) for budget in BUDGETS}
     rows, met = [], True
-    for (paint, gate), (published, _) in zip(*judged.values(), strict=True):
+    for (paint, gate), (published, _) in zip(*benchmark(means).values(), strict=True):
         met &= paint.succeeded or not gate.counts
         rows.append(
             (
