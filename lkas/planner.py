@@ -1,9 +1,9 @@
 """From what was perceived to a desired curvature, in the manner of openpilot 0.6.6.
 
 Lane lines and path become cubic polynomials; they are blended by their probabilities into one polynomial to follow; a
-model-predictive controller over 2.5 s follows it. openpilot solves that problem with ACADO. With its soft repulsion
-from the lane lines to second order it is linear-quadratic: for a given speed its solution is one fixed linear map,
-taken from a table made once. So a plan is a few small tensor operations, batched over worlds and differentiable.
+model-predictive controller over 2.5 s follows it. openpilot solves that problem with ACADO. Without its soft repulsion
+from the lane lines it is linear-quadratic: for a given speed its solution is one fixed linear map, taken from a table
+made once. So a plan is a few small tensor operations, batched over worlds and differentiable.
 
 Convention: perceptions are in the frame of the camera's foot, ``CAMERA_FOOT_M`` ahead of the rear axle; plans are for
 the rear axle, which is what the car is steered by. x forward, y left; polynomials have the lowest power first.
@@ -28,14 +28,15 @@ HORIZON_S = (*(0.05 * k for k in range(1, 6)), *(0.25 + 0.15 * k for k in range(
 
 @dataclass(frozen=True)
 class PlannerParameters:
-    """Constants of the plan; those of openpilot 0.6.6 where it has them.
+    """Constants of the plan; those of openpilot 0.6.6 but for ``path_cost``.
 
     Attributes:
         wheelbase_m: of the car.
         delay_s: of the steering actuator, which the plan starts after.
         steering_rate_limit_radps: at the front wheels: how far they get within the delay.
-        path_cost: on the lateral error e squared: openpilot's 1 for the path, and its repulsion from the lane lines,
-            ``3 exp(-2 (w / 2 - e)) + 3 exp(-2 (w / 2 + e))``, as far as that is quadratic in e, for w = 3.6 m.
+        path_cost: on the lateral error e squared. openpilot 0.6.6 has 1.3: 1 for the path, and the quadratic part of
+            its repulsion from the lane lines. So little lets a car that sees a bend begin early drive into it early;
+            later versions weigh the path an order of magnitude more against the heading, and 5 lies between.
         heading_cost: on the heading error times (speed + 1 m/s), squared.
         rate_cost: on the rate of the front wheels times (speed + 1 m/s), squared.
         initial_lane_width_m: assumed before any lane was seen.
@@ -47,7 +48,7 @@ class PlannerParameters:
     wheelbase_m: float = 2.65
     delay_s: float = 0.12
     steering_rate_limit_radps: float = math.radians(25.0) / 16.88
-    path_cost: float = 1.0 + 12.0 * math.exp(-3.6)
+    path_cost: float = 5.0
     heading_cost: float = 1.0
     rate_cost: float = 1.0
     initial_lane_width_m: float = 3.7

@@ -131,15 +131,6 @@ def test_lane_width_is_learnt_from_the_first_sight_and_then_slowly() -> None:
     assert float(result.lane_width_m) == pytest.approx(2.8 + 0.005 * 0.8)
 
 
-def test_path_cost_is_openpilots_to_second_order() -> None:
-    """Its path costs 1, its two lane lines repel by 3, in the middle of a lane of 3.6 m."""
-    offset = torch.zeros((), dtype=F64, requires_grad=True)
-    cost = offset**2 + 3 * torch.exp(offset - 1.8) ** 2 + 3 * torch.exp(-offset - 1.8) ** 2
-    (slope,) = torch.autograd.grad(cost, offset, create_graph=True)
-    (bend,) = torch.autograd.grad(slope, offset)
-    assert float(bend) / 2 == pytest.approx(PlannerParameters().path_cost, rel=1e-9)
-
-
 def test_gains_solve_the_problem_better_than_any_neighbour() -> None:
     """The cost of the plan cannot be lowered by another curvature at the first node."""
     parameters = PlannerParameters()
