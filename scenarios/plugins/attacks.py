@@ -128,10 +128,10 @@ class DirtyRoadOptions(DirectedPatchOptions):
     type: Literal["dirty_road"]
     coupling: Literal["fixed_point", "unrolled", "staged"] = "staged"
     objective: Literal["steering", "lane_bending", "path_offset", "deviation"] = "steering"
-    iterations: Annotated[int, Field(ge=1, le=100_000)] = 100
+    iterations: Annotated[int, Field(ge=1, le=100_000)] = 60
     frames: Annotated[int, Field(ge=2, le=200)] = 20
     restarts: Annotated[int, Field(ge=1, le=20)] = 1
-    learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 0.05
+    learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
     visibility_weight: Annotated[float, Field(ge=0.0, le=1000.0)] = 0.0
     variations: Annotated[int, Field(ge=0, le=50)] = 3
 
