@@ -1,4 +1,4 @@
-"""Training a driver from nothing: places are rendered by worker processes while the network learns from them.
+"""Training a driver, from nothing or from another: places are rendered by worker processes while the network learns.
 
 The order of everything is fixed by the seed: which episode enters the memory of clips before which step, which clips a
 step learns from, how they are changed. So a recipe gives the same weights on the same machine, and a killed run goes on
@@ -26,6 +26,7 @@ from torch import Tensor
 
 from lkas.augmentation import Changes
 from lkas.clips import Clip, EpisodeSpec, render_episode
+from lkas.driver import load_driver
 from lkas.losses import Labels, Losses, driving_loss
 from lkas.network import DriverNet
 from lkas.validation import evaluate, validation_seed
@@ -41,6 +42,7 @@ class Recipe:
     Attributes:
         name: of the driver.
         seed: of everything.
+        begin_from: weights of another driver, as ``lkas.driver.find_weights`` takes them; random ones where None.
         steps: of the optimiser.
         episode: what is rendered.
         clips_per_step: batch size.
@@ -57,6 +59,7 @@ class Recipe:
 
     name: str = "standard"
     seed: int = 0
+    begin_from: str | None = None
     steps: int = 8000
     episode: EpisodeSpec = field(default_factory=EpisodeSpec)
     clips_per_step: int = 16
@@ -144,6 +147,9 @@ class Trainer:
     Args:
         recipe: what to do.
         workers: processes that render; 0 renders in this one.
+
+    Raises:
+        InvalidInput: there are no weights to begin from.
     """
 
     def __init__(self, recipe: Recipe, workers: int = 2) -> None:
@@ -153,6 +159,8 @@ class Trainer:
             torch.manual_seed(recipe.seed)
             self.network = _channels_last(DriverNet())
             self.average = _channels_last(DriverNet())
+        if recipe.begin_from is not None:
+            self.network.load_state_dict(load_driver(recipe.begin_from).state_dict())
         self.average.load_state_dict(self.network.state_dict())
         decayed = [p for p in self.network.parameters() if p.ndim > 1]
         other = [p for p in self.network.parameters() if p.ndim <= 1]

@@ -43,6 +43,12 @@ def _add_lane_keeping(kinds: Any) -> None:
         help="how much brighter or darker than the road a stretch of dirt may be, 0 to 1 (default: 0.2)",
     )
     parser.add_argument("--steps", type=int, metavar="K", help="steps of the optimiser (default: 8000)")
+    parser.add_argument(
+        "--begin-from", metavar="WEIGHTS", help="another driver's name or file (default: learn from nothing)"
+    )
+    parser.add_argument(
+        "--learning-rate", type=float, metavar="R", help="of AdamW, at its highest (default: 0.002)"
+    )
     parser.add_argument("--minutes", type=float, metavar="M", help="stop after so long, if not done before")
     parser.add_argument(
         "--workers", type=int, default=2, metavar="K", help="processes that render (default: 2)"
@@ -101,16 +107,17 @@ def train_lane_keeping(arguments: argparse.Namespace) -> int:
         seed=(0, LARGEST_SEED),
         dirt=(0, 1),
         steps=(1, 10**7),
+        learning_rate=(1e-9, 10),
         minutes=(0.1, 10**5),
         workers=(0, 64),
     )
     if not arguments.name.replace("_", "").replace("-", "").isalnum():
         raise InvalidInput(f"--name {arguments.name}: give letters, digits, '-' and '_'")
-    recipe = Recipe(name=arguments.name, seed=arguments.seed)
+    recipe = Recipe(arguments.name, arguments.seed)
     if arguments.dirt is not None:
         recipe = replace(recipe, episode=replace(recipe.episode, dirt=arguments.dirt))
-    if arguments.steps is not None:
-        recipe = replace(recipe, steps=arguments.steps)
+    given = {name: getattr(arguments, name) for name in ("begin_from", "steps", "learning_rate")}
+    recipe = replace(recipe, **{name: value for name, value in given.items() if value is not None})
     weights = train(recipe, arguments.out, arguments.minutes, arguments.workers)
     print(f"trained: {weights}; drive with --set 'assistant={{type: lane_keeping, weights: {weights}}}'")
     return 0

@@ -22,6 +22,7 @@ from lkas.losses import Labels, Losses
 from lkas.network import AUXILIARY_ROWS, CURVES
 from lkas.training import Recipe, Trainer, episodes, learning_rate_at, pack_clips, train, unpack_clips
 from lkas.validation import evaluate, perceive, validation_seed
+from simulator.world import InvalidInput
 
 TINY = Recipe(
     name="tiny", steps=4, episode=EpisodeSpec(clips=2, pairs=2), clips_per_step=2, steps_per_episode=2,
@@ -123,6 +124,20 @@ def test_another_recipe_does_not_go_on_from_a_checkpoint(tmp_path: Path) -> None
 def test_minutes_end_a_training(tmp_path: Path) -> None:
     weights = train(replace(TINY, steps=10**6), tmp_path, minutes=1e-6, workers=0, quiet=True)
     assert json.loads(weights.with_suffix(".json").read_text())["steps_done"] == 1
+
+
+@pytest.mark.usefixtures("_drawn")
+def test_a_training_goes_on_from_another_driver(tmp_path: Path) -> None:
+    weights = train(replace(TINY, steps=1), tmp_path, workers=0, quiet=True)
+    begun = Trainer(replace(TINY, seed=1, begin_from=str(weights)), workers=0)
+    before = load_file(weights)
+    for network in (begun.network, begun.average):
+        assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+
+
+def test_a_driver_to_begin_from_must_be_there() -> None:
+    with pytest.raises(InvalidInput, match="no_such_driver"):
+        Trainer(replace(TINY, begin_from="no_such_driver"), workers=0)
 
 
 def test_stronger_dirt_is_only_another_number() -> None:
