@@ -41,6 +41,9 @@ TRAIL_POINTS = 80
 WIDEST_PX, JPEG_QUALITY = 640, 75
 """Of pictures: 20 s of them stay below 15 MB."""
 
+GATHERED = 10
+"""So many instants of a live drive are sent together: one by one they would take up twice the space."""
+
 FLUSH_S = 10.0
 """How long a viewer may take for the last of a live stream."""
 
@@ -89,25 +92,37 @@ class Live:
         self._address = address
         self._car_width_m = car_width_m
         self._shows: dict[int, _Show] = {}
+        self._gathered: dict[int, list[Recording]] = {}
 
     def __call__(self, drive: int, instant: Recording) -> None:
         """Show what has just happened in a drive; ``instant`` holds nothing else of it."""
         if drive not in self._shows:
             stream = _stream(instant)
             stream.connect_grpc(self._address, default_blueprint=_blueprint(instant))
-            self._shows[drive] = _Show(stream, instant, self._car_width_m)
-        self._shows[drive].add(instant)
+            self._shows[drive], self._gathered[drive] = _Show(stream, instant, self._car_width_m), []
+        self._gathered[drive].append(instant)
+        if len(self._gathered[drive]) == GATHERED:
+            self._send(drive)
+
+    def _send(self, drive: int) -> None:
+        show, instants = self._shows[drive], self._gathered[drive]
+        for instant in instants:
+            show.add(instant)
+        instants.clear()
+        with suppress(RuntimeError):  # somebody has closed the viewer
+            show.stream.flush(timeout_sec=FLUSH_S)
 
     def close(self) -> None:
         """Send what is left, if the viewer is still there to take it."""
-        for show in self._shows.values():
-            with suppress(RuntimeError):  # somebody has closed it
-                show.stream.flush(timeout_sec=FLUSH_S)
+        for drive, show in self._shows.items():
+            self._send(drive)
             show.stream.disconnect()
 
 
 def _stream(recording: Recording) -> rr.RecordingStream:
-    stream = rr.RecordingStream("dirtyroad")
+    by_size = rr.ChunkBatcherConfig.DEFAULT()
+    by_size.flush_tick = 3600.0  # what is gathered for how long is decided here, not by how fast a machine drives
+    stream = rr.RecordingStream("dirtyroad", batcher_config=by_size)
     stream.send_recording_name(f"{recording.meta['scenario']}, seed {recording.meta['seed']}")
     return stream
 
@@ -227,11 +242,9 @@ class _Show:
         if plot not in self._plotted:
             self._plotted.add(plot)
             self.stream.log(f"plots/{plot}", style, static=True)
-        self.stream.send_columns(
-            f"plots/{plot}",
-            indexes=[rr.TimeColumn(TIMELINE, duration=np.asarray(time_s, np.float64))],
-            columns=rr.Scalars.columns(scalars=np.asarray(values, np.float64)),
-        )
+        for instant_s, value in zip(time_s, values, strict=True):
+            self.stream.set_time(TIMELINE, duration=float(instant_s))
+            self.stream.log(f"plots/{plot}", rr.Scalars(float(value)))
 
 
 def _still(stream: rr.RecordingStream, recording: Recording) -> None:
