@@ -121,7 +121,8 @@ class Live:
 
 def _stream(recording: Recording) -> rr.RecordingStream:
     by_size = rr.ChunkBatcherConfig.DEFAULT()
-    by_size.flush_tick = 3600.0  # what is gathered for how long is decided here, not by how fast a machine drives
+    # how much is sent together is decided here, not by how fast a machine drives
+    by_size.flush_tick = 3600.0
     stream = rr.RecordingStream("dirtyroad", batcher_config=by_size)
     stream.send_recording_name(f"{recording.meta['scenario']}, seed {recording.meta['seed']}")
     return stream
