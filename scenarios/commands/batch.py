@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from scenarios.commands.output import print_json, print_table
 from simulator.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from scenarios.batches.batch import BatchResult, EpisodeResult
+    from scenarios.batches.batch import BatchResult
 
 SHOWN_EPISODES = 20
-QUIET_S = 30.0
-"""How often a line is printed where nobody watches a bar, as in a CI log."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -67,6 +57,7 @@ def execute(arguments: argparse.Namespace) -> int:
         from scenarios.batches.junit import write_junit  # before the work, not after it
     from scenarios.batches.batch import Crew, run_batch
     from scenarios.batches.expansion import load_batch
+    from scenarios.batches.progress import progress
 
     batch = load_batch(arguments.suite, arguments.maps)
     out = arguments.out or Path("batches") / batch.suite.name
@@ -82,38 +73,6 @@ def execute(arguments: argparse.Namespace) -> int:
         show(result)
         print(f"results: {out}; a page of them: dirtyroad report {out}")
     return result.exit_code
-
-
-@contextmanager
-def progress(title: str, total: int) -> Iterator[Callable[[EpisodeResult], None]]:
-    """Counts by verdict and time left on standard error: a bar for who watches, else a line now and then."""
-    console = Console(stderr=True)
-    counts: Counter[str] = Counter()
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[verdicts]}"),
-        TimeRemainingColumn(),
-    )
-    began = told = time.monotonic()
-    fresh = 0
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(escape(title), total=total, verdicts="")
-
-        def note(result: EpisodeResult) -> None:
-            nonlocal told, fresh
-            counts[result.verdict] += 1
-            fresh += result.report is not None
-            verdicts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
-            bar.update(task, advance=1, verdicts=verdicts)
-            done, now = counts.total(), time.monotonic()
-            if not console.is_terminal and (now - told >= QUIET_S or done == total):
-                told = now
-                left_s = (now - began) / max(fresh, 1) * (total - done)
-                print(f"{title}: {done} of {total} ({verdicts}), {left_s:.0f} s left", file=sys.stderr)
-
-        yield note
 
 
 def show(result: BatchResult) -> None:

@@ -13,9 +13,9 @@ from typing import Any
 
 from scenarios.batches.batch import LOCK, Crew, EpisodeResult, run_episodes
 from scenarios.batches.expansion import Episode, Labels
+from scenarios.batches.progress import progress
 from scenarios.batches.suite import Limits
 from scenarios.build import check_buildable
-from scenarios.commands.batch import progress
 from scenarios.files import Change, locate, read, resolve
 from scenarios.metrics import MetricValue
 from scenarios.registry import plugin
