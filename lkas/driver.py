@@ -43,10 +43,11 @@ def load_driver(weights: str | Path = "standard", device: torch.device | str = "
         InvalidInput: if there is no such file, it holds something else, or there is no such device.
     """
     path = find_weights(weights)
-    network = DriverNet()
     try:
-        network.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError) as error:
+        trained = load_file(path)
+        network = DriverNet.shaped_like(trained)
+        network.load_state_dict(trained)
+    except (SafetensorError, RuntimeError, KeyError, ValueError) as error:
         raise InvalidInput(
             f"weights: {path} does not hold a driver network: {str(error).splitlines()[0]}"
         ) from error

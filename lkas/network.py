@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -236,14 +237,18 @@ class DriverNet(nn.Module):
 
     ``forward(frames, hidden)`` drives; training uses its parts by themselves.
 
+    Args:
+        filters: of the stem and of each of the four stages.
+        hidden_size: length of its memory.
+
     Attributes:
         hidden_size: length of its memory.
     """
 
-    def __init__(
-        self, filters: tuple[int, int, int, int, int] = (16, 32, 48, 64, 96), hidden_size: int = 256
-    ) -> None:
+    def __init__(self, filters: tuple[int, ...] = (16, 32, 48, 64, 96), hidden_size: int = 256) -> None:
         super().__init__()
+        if len(filters) != 5:
+            raise ValueError(f"{len(filters)} widths of filters; a driver network has a stem and four stages")
         self.filters = filters
         self.hidden_size = hidden_size
         self.stem = Stem(12, filters[0], stride=2)
@@ -256,6 +261,17 @@ class DriverNet(nn.Module):
         self.heads: Heads | FusedHeads = Heads(hidden_size)
         # one row of logits a lane line over the columns of the grid, and whether the line is in that row
         self.auxiliary = Convolution(filters[2], 2 * CURVES, kernel=1)
+
+    @classmethod
+    def shaped_like(cls, weights: Mapping[str, Tensor]) -> DriverNet:
+        """A network of random weights, as wide as one whose ``state_dict`` this is.
+
+        Raises:
+            KeyError: it is not that of a driver network.
+        """
+        stages = sum(name.endswith(".down.weight") for name in weights)
+        names = ["stem.weight", *(f"stages.{index}.down.weight" for index in range(stages))]
+        return cls(tuple(len(weights[name]) for name in names), len(weights["features.weight"]))
 
     def initial_hidden(self, size: int) -> Tensor:
         """Memory of someone who has just opened their eyes: ``(size, hidden_size)`` zeros."""

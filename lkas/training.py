@@ -30,6 +30,7 @@ from lkas.driver import load_driver
 from lkas.losses import Labels, Losses, driving_loss
 from lkas.network import DriverNet
 from lkas.validation import evaluate, validation_seed
+from simulator.errors import InvalidInput
 
 CHECKPOINT = "checkpoint.pt"
 VALIDATION_EPISODES = 12
@@ -43,6 +44,8 @@ class Recipe:
         name: of the driver.
         seed: of everything.
         begin_from: weights of another driver, as ``lkas.driver.find_weights`` takes them; random ones where None.
+        filters: of the network, see ``lkas.network.DriverNet``.
+        hidden_size: likewise.
         steps: of the optimiser.
         episode: what is rendered.
         clips_per_step: batch size.
@@ -60,6 +63,8 @@ class Recipe:
     name: str = "standard"
     seed: int = 0
     begin_from: str | None = None
+    filters: tuple[int, ...] = (16, 32, 48, 64, 96)
+    hidden_size: int = 256
     steps: int = 8000
     episode: EpisodeSpec = field(default_factory=EpisodeSpec)
     clips_per_step: int = 16
@@ -149,7 +154,7 @@ class Trainer:
         workers: processes that render; 0 renders in this one.
 
     Raises:
-        InvalidInput: there are no weights to begin from.
+        InvalidInput: there are no weights to begin from, or they are of another network.
     """
 
     def __init__(self, recipe: Recipe, workers: int = 2) -> None:
@@ -157,10 +162,16 @@ class Trainer:
         self.generator = torch.Generator().manual_seed(recipe.seed)
         with torch.random.fork_rng():
             torch.manual_seed(recipe.seed)
-            self.network = _channels_last(DriverNet())
-            self.average = _channels_last(DriverNet())
+            self.network = _channels_last(DriverNet(recipe.filters, recipe.hidden_size))
+            self.average = _channels_last(DriverNet(recipe.filters, recipe.hidden_size))
         if recipe.begin_from is not None:
-            self.network.load_state_dict(load_driver(recipe.begin_from).state_dict())
+            try:
+                self.network.load_state_dict(load_driver(recipe.begin_from).state_dict())
+            except RuntimeError as error:
+                raise InvalidInput(
+                    f"begin_from: {recipe.begin_from} has a network of another size; leave out filters and "
+                    "hidden_size, or begin from nothing"
+                ) from error
         self.average.load_state_dict(self.network.state_dict())
         decayed = [p for p in self.network.parameters() if p.ndim > 1]
         other = [p for p in self.network.parameters() if p.ndim <= 1]

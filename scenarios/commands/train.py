@@ -47,6 +47,14 @@ def _add_lane_keeping(kinds: Any) -> None:
         "--begin-from", metavar="WEIGHTS", help="another driver's name or file (default: learn from nothing)"
     )
     parser.add_argument(
+        "--filters",
+        type=int,
+        nargs=5,
+        metavar="K",
+        help="width of the network's stem and of its four stages (default: 16 32 48 64 96)",
+    )
+    parser.add_argument("--hidden-size", type=int, metavar="K", help="of its memory (default: 256)")
+    parser.add_argument(
         "--learning-rate", type=float, metavar="R", help="of AdamW, at its highest (default: 0.002)"
     )
     parser.add_argument("--minutes", type=float, metavar="M", help="stop after so long, if not done before")
@@ -106,6 +114,7 @@ def train_lane_keeping(arguments: argparse.Namespace) -> int:
         arguments,
         seed=(0, LARGEST_SEED),
         dirt=(0, 1),
+        hidden_size=(1, 4096),
         steps=(1, 10**7),
         learning_rate=(1e-9, 10),
         minutes=(0.1, 10**5),
@@ -116,7 +125,14 @@ def train_lane_keeping(arguments: argparse.Namespace) -> int:
     recipe = Recipe(arguments.name, arguments.seed)
     if arguments.dirt is not None:
         recipe = replace(recipe, episode=replace(recipe.episode, dirt=arguments.dirt))
-    given = {name: getattr(arguments, name) for name in ("begin_from", "steps", "learning_rate")}
+    if arguments.filters is not None:
+        if not all(1 <= width <= 1024 for width in arguments.filters):
+            raise InvalidInput(
+                f"--filters {' '.join(map(str, arguments.filters))}: give numbers from 1 to 1024"
+            )
+        recipe = replace(recipe, filters=tuple(arguments.filters))
+    names = "begin_from", "hidden_size", "steps", "learning_rate"
+    given = {name: getattr(arguments, name) for name in names}
     recipe = replace(recipe, **{name: value for name, value in given.items() if value is not None})
     weights = train(recipe, arguments.out, arguments.minutes, arguments.workers)
     print(f"trained: {weights}; drive with --set 'assistant={{type: lane_keeping, weights: {weights}}}'")

@@ -140,6 +140,18 @@ def test_a_driver_to_begin_from_must_be_there() -> None:
         Trainer(replace(TINY, begin_from="no_such_driver"), workers=0)
 
 
+def test_a_network_of_another_size_is_no_beginning() -> None:
+    with pytest.raises(InvalidInput, match="another size"):
+        Trainer(replace(TINY, begin_from="standard", hidden_size=32), workers=0)
+
+
+@pytest.mark.usefixtures("_drawn")
+def test_a_smaller_network_trains_and_loads(tmp_path: Path) -> None:
+    small = replace(TINY, steps=1, filters=(4, 6, 8, 10, 12), hidden_size=20)
+    network = load_driver(train(small, tmp_path, workers=0, quiet=True))
+    assert (network.filters, network.hidden_size) == (small.filters, small.hidden_size)
+
+
 def test_stronger_dirt_is_only_another_number() -> None:
     recipe = replace(TINY, name="dirt_augmented", episode=replace(TINY.episode, dirt=0.55))
     assert recipe.episode.dirt == 0.55
