@@ -18,7 +18,7 @@ from lkas.perception import Decision, Perception
 from lkas.planner import Planner, PlannerMemory, PlannerParameters
 from simulator.cruise import Cruise, CruiseParameters
 from simulator.vehicle import VehicleParameters
-from simulator.world import Command, Observation
+from simulator.world import CAMERA_PERIOD_S, Command, Observation
 
 SURE_OF_LEAD = 0.5
 """A car ahead that is less probable than this is not followed."""
@@ -52,12 +52,14 @@ class Pilot:
         device: torch.device | str = "cpu",
     ) -> None:
         self.vehicle = vehicle or VehicleParameters()
+        # a command is held for a camera period: a plan for its beginning overshoots
+        answer_s = max(self.vehicle.predicted_delay_s, self.vehicle.steering_delay_s + CAMERA_PERIOD_S)
         rate = min(self.vehicle.steering_rate_limit_radps, math.radians(500.0)) / self.vehicle.steering_ratio
         self.planner = Planner(
             planner
             or PlannerParameters(
                 wheelbase_m=self.vehicle.wheelbase_m,
-                delay_s=max(self.vehicle.predicted_delay_s + latency_s, 0.01),
+                delay_s=answer_s + self.vehicle.course_lag_s + latency_s,
                 steering_rate_limit_radps=rate,
             ),
             dtype,

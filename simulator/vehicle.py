@@ -129,6 +129,29 @@ class VehicleParameters:
         load = self.mass_kg * self.mass_to_front_axle_m / self.wheelbase_m
         return (-load / self.rear_stiffness_n_per_rad) * speed_mps**2 * curvature_per_m
 
+    @property
+    def course_lag_s(self) -> float:
+        """How much later than its wheels a car with slipping tyres turns its rear axle's course; else zero.
+
+        The low-frequency delay of the linear bicycle model from steering to course rate, at 20 m/s: from there on it
+        hardly depends on the speed.
+        """
+        if self.model == "kinematic":
+            return 0.0
+        speed, mass, inertia = 20.0, self.mass_kg, self.yaw_inertia_kgm2
+        front, rear = self.front_stiffness_n_per_rad, self.rear_stiffness_n_per_rad
+        to_front = self.mass_to_front_axle_m
+        to_rear = self.wheelbase_m - to_front
+        # lateral speed and yaw rate of the centre of mass: state matrix, input vector
+        moment = to_front * front - to_rear * rear
+        a11, a12 = -(front + rear) / (mass * speed), -moment / (mass * speed) - speed
+        a21, a22 = -moment / (inertia * speed), -(to_front**2 * front + to_rear**2 * rear) / (inertia * speed)
+        b1, b2 = front / mass, to_front * front / inertia
+        sideways, turning = a12 * b2 - a22 * b1, a21 * b1 - a11 * b2  # gains, times the determinant
+        # the course rate is the yaw rate and what the rear axle's lateral speed changes in a second, per speed
+        zero_s = (b2 + (sideways - to_rear * turning) / speed) / turning
+        return -(a11 + a22) / (a11 * a22 - a12 * a21) - zero_s
+
     def reachable(self, start_rad: Tensor, target_rad: Tensor, speed_mps: Tensor, steps: Tensor) -> Tensor:
         """The steering-wheel angle on the way to a target, after some steps within every limit.
 
