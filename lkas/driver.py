@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from lkas.frames import pack_yuv
-from lkas.network import SKY_ROWS, DriverNet, fuse, parse
+from lkas.network import SKY_ROWS, ByteStem, DriverNet, fuse, parse
 from lkas.perception import Decision
 from lkas.pilot import Pilot
 from simulator.world import InvalidInput, Observation
@@ -74,6 +74,7 @@ class DriverAssistant:
 
     def __init__(self, network: DriverNet, pilot: Pilot | None = None) -> None:
         self.network = fuse(network)
+        self._respond_to_bytes = ByteStem(self.network)
         self.pilot = pilot or Pilot()
         self._before: Tensor | None = None
         self._hidden: Tensor | None = None
@@ -93,11 +94,15 @@ class DriverAssistant:
         differentiable = frames.is_floating_point()
         with torch.inference_mode(not differentiable):
             weight = self.network.features.weight
-            now = pack_yuv(frames.to(weight.device), SKY_ROWS).to(weight.dtype)
+            frames = frames.to(weight.device)
+            if differentiable:
+                now = self.network.respond(pack_yuv(frames, SKY_ROWS).to(weight.dtype))
+            else:
+                now = self._respond_to_bytes(frames)
             # the first frame stands for its own predecessor
             before = now if self._before is None else self._before
             hidden = self.network.initial_hidden(len(frames)) if self._hidden is None else self._hidden
-            output, self._hidden = self.network.look(before, now, hidden)
+            output, self._hidden = self.network.follow(before, now, hidden)
             self._before = now
         # outside of the mode, so that what follows is an ordinary tensor
         return output if differentiable else output.clone()
