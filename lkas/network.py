@@ -31,7 +31,7 @@ SKY_ROWS = 16
 AUXILIARY_ROWS, AUXILIARY_COLUMNS = 14, 32
 """Grid of the auxiliary task: cells of 16x16 pixels below the sky rows."""
 
-_GROUP = 4
+GROUP = 4
 """Worlds that are looked at together: few enough to stay in the processor's cache."""
 
 # usual lateral position of each curve [m], and how much curves vary at each distance: that of a car within half a
@@ -154,7 +154,7 @@ class ByteStem:
         for frame in frames:
             framed[0, 2:, 2:] = frame
             responses.append(F.conv2d(framed.permute(0, 3, 1, 2), self._weight, self._bias, 4))
-        return torch.cat(responses)
+        return torch.cat(responses) if len(responses) > 1 else responses[0]
 
 
 class Stage(nn.Module):
@@ -365,7 +365,7 @@ class DriverNet(nn.Module):
             now: of the next one.
             hidden: ``(N, hidden_size)``.
         """
-        groups = zip(*(x.split(_GROUP) for x in (before, now, hidden)), strict=True)
+        groups = zip(*(x.split(GROUP) for x in (before, now, hidden)), strict=True)
         seen = [self._follow_few(*group) for group in groups]
         output, memory = (torch.cat(parts) for parts in zip(*seen, strict=True))
         return output, memory
@@ -378,7 +378,7 @@ class DriverNet(nn.Module):
         deep = F.relu_(self.squeeze(self.stages[3](self.stages[2](pair))))[:count]
         # so do matrix products of different sizes
         deep, hidden = (
-            torch.cat([x, x[-1:].expand(_GROUP - count, *x.shape[1:])]) if count < _GROUP else x
+            torch.cat([x, x[-1:].expand(GROUP - count, *x.shape[1:])]) if count < GROUP else x
             for x in (deep, hidden)
         )
         output, memory = self.remember(self.gather(deep), hidden)

@@ -22,6 +22,7 @@ from simulator.sky import Panorama, PanoramaMaps
 from simulator.surface.ripmap import Ripmap
 from simulator.texels import Maps, Texels
 from simulator.views import RayCast
+from simulator.workers import workers
 
 Pixels = NDArray[np.float32]
 
@@ -115,9 +116,9 @@ class Snapshots:
         frames = torch.as_tensor(frame_index).expand(len(yaw_rad)).tolist()
         views = enumerate(zip(index.tolist(), frames, yaw_rad.tolist(), laid, strict=True))
 
-        def take(
-            i: int, scene: int, frame: int, yaw: float, layers: Sequence[Laid | None], maps: Maps
-        ) -> None:
+        def take(i: int, scene: int, frame: int, yaw: float, layers: Sequence[Laid | None]) -> None:
+            with torch.no_grad():
+                maps = texels.maps(i)
             sight = self._sights[scene]
             sky = self._sky.window(sight.sky, yaw)
             # what stands there may be anywhere: it is drawn into a whole picture
@@ -135,16 +136,11 @@ class Snapshots:
                 self._develop(whole, slice(0, len(whole)), scene, frame, pictures[i])
 
         if len(pictures) == 1 or torch.get_num_threads() == 1:
-            for i, (scene, frame, yaw, layers) in views:
-                take(i, scene, frame, yaw, layers, texels.maps(i))
+            for i, view in views:
+                take(i, *view)
         else:
-            self._pool = self._pool or ThreadPoolExecutor(torch.get_num_threads())
-            # torch has threads of its own: what it does is done here, while the others are at work
-            jobs = [
-                self._pool.submit(take, i, scene, frame, yaw, layers, texels.maps(i))
-                for i, (scene, frame, yaw, layers) in views
-            ]
-            for job in jobs:
+            self._pool = self._pool or workers()
+            for job in [self._pool.submit(take, i, *view) for i, view in views]:
                 job.result()
         return torch.from_numpy(pictures)
 
