@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -10,9 +13,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from lkas.frames import pack_yuv
-from lkas.network import SKY_ROWS, DriverNet, fuse, parse
+from lkas.network import GROUP, SKY_ROWS, ByteStem, DriverNet, fuse, parse
 from lkas.perception import Decision
 from lkas.pilot import Pilot
+from simulator.workers import workers
 from simulator.world import InvalidInput, Observation
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -60,6 +64,14 @@ def load_driver(weights: str | Path = "standard", device: torch.device | str = "
     return network.requires_grad_(False).eval()
 
 
+@dataclass(frozen=True)
+class _Memory:
+    """What a few worlds remember: how the stem responded to their last frames, and the state of the network."""
+
+    response: Tensor
+    hidden: Tensor
+
+
 class DriverAssistant:
     """Looks through the model camera and steers.
 
@@ -75,9 +87,10 @@ class DriverAssistant:
 
     def __init__(self, network: DriverNet, pilot: Pilot | None = None) -> None:
         self.network = fuse(network)
+        self._respond_to_bytes = ByteStem(self.network)
         self.pilot = pilot or Pilot()
-        self._before: Tensor | None = None
-        self._hidden: Tensor | None = None
+        self._memories: list[_Memory] | None = None
+        self._pool: ThreadPoolExecutor | None = None
 
     @property
     def cameras(self) -> tuple[str, ...]:
@@ -86,22 +99,36 @@ class DriverAssistant:
 
     def reset(self, size: int) -> None:
         """Forget everything; the next observations are of ``size`` worlds."""
-        self._before = self._hidden = None
+        self._memories = None
         self.pilot.reset(size)
 
     def see(self, frames: Tensor) -> Tensor:
         """Output vector ``(N, 343)`` of the network for the next frames, ``uint8`` or float as worlds give them."""
+        groups = frames.split(GROUP)
+        memories: Sequence[_Memory | None] = self._memories or [None] * len(groups)
+        if len(groups) == 1 or torch.get_num_threads() == 1 or frames.is_floating_point():
+            seen = list(map(self._look, groups, memories))
+        else:
+            self._pool = self._pool or workers()
+            seen = list(self._pool.map(self._look, groups, memories))
+        outputs, self._memories = [output for output, _ in seen], [memory for _, memory in seen]
+        # outside of inference mode, so that what follows is an ordinary tensor
+        return torch.cat(outputs)
+
+    def _look(self, frames: Tensor, memory: _Memory | None) -> tuple[Tensor, _Memory]:
         differentiable = frames.is_floating_point()
         with torch.inference_mode(not differentiable):
             weight = self.network.features.weight
-            now = pack_yuv(frames.to(weight.device), SKY_ROWS).to(weight.dtype)
+            frames = frames.to(weight.device)
+            if differentiable:
+                now = self.network.respond(pack_yuv(frames, SKY_ROWS).to(weight.dtype))
+            else:
+                now = self._respond_to_bytes(frames)
             # the first frame stands for its own predecessor
-            before = now if self._before is None else self._before
-            hidden = self.network.initial_hidden(len(frames)) if self._hidden is None else self._hidden
-            output, self._hidden = self.network.look(before, now, hidden)
-            self._before = now
-        # outside of the mode, so that what follows is an ordinary tensor
-        return output if differentiable else output.clone()
+            before = now if memory is None else memory.response
+            hidden = self.network.initial_hidden(len(frames)) if memory is None else memory.hidden
+            output, hidden = self.network.follow(before, now, hidden)
+            return output, _Memory(now, hidden)
 
     def __call__(self, observation: Observation) -> Decision:
         """Look once and decide."""

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lkas.frames import interleaved, packing_kernel
 from lkas.perception import Perception
 from simulator.world import DISTANCES_M
 
@@ -31,8 +32,8 @@ SKY_ROWS = 16
 AUXILIARY_ROWS, AUXILIARY_COLUMNS = 14, 32
 """Grid of the auxiliary task: cells of 16x16 pixels below the sky rows."""
 
-_GROUP = 4
-"""Worlds whose memories are updated together, always: full or filled up."""
+GROUP = 4
+"""Worlds that are looked at together: few enough to stay in the processor's cache."""
 
 # usual lateral position of each curve [m], and how much curves vary at each distance: that of a car within half a
 # metre of its lane's centre, headed within 0.04 rad, on roads of radius 500 m and more
@@ -111,6 +112,50 @@ class Stem(Convolution):
 def _look_twice(weight: Tensor, bias: Tensor, before: Tensor, now: Tensor) -> Tensor:
     """The stem on two frames ``(N, 6, H, W)`` each; laying them side by side first would take as long again."""
     return F.conv2d(now, weight[:, 6:], bias, 2, 1).add_(F.conv2d(before, weight[:, :6], None, 2, 1))
+
+
+def _halves(stem: Stem | nn.Conv2d) -> tuple[Tensor, Tensor]:
+    """Weight ``(2 C, 6, 3, 3)`` and bias for one frame: as the later of a pair, then as the earlier."""
+    weight, bias = stem.weight, stem.bias
+    assert bias is not None
+    both = torch.cat([weight[:, 6:], weight[:, :6]]).contiguous(memory_format=torch.channels_last)
+    return both, torch.cat([bias, torch.zeros_like(bias)])
+
+
+class ByteStem:
+    """What ``DriverNet.respond`` says, of bytes as cameras give them: packing and stem as one convolution.
+
+    Twice the multiplications of the two, but packed frames need not be written and read again, which takes longer.
+
+    Args:
+        network: a fused one.
+    """
+
+    def __init__(self, network: DriverNet) -> None:
+        halves, bias = _halves(network.stem)
+        kernel, offset = packing_kernel(halves.dtype, halves.device)
+        with torch.no_grad():
+            # every weight of a packed pixel stands for those of the 2x2 pixels that it is packed from
+            weight = F.conv_transpose2d(halves, kernel, stride=2)
+            self._weight = weight.contiguous(memory_format=torch.channels_last)
+            self._bias = bias + halves.sum((2, 3)) @ offset
+            # outside of the frame all planes are zero: that is no colour, but three numbers that pack to it
+            planes = [0, 4, 5]
+            to_planes = kernel[planes].sum((2, 3)).double()
+            self._outside = torch.linalg.solve(to_planes, -offset[planes].double()).to(kernel)
+
+    def __call__(self, frames: Tensor) -> Tensor:
+        """``(N, 2 C, 56, 128)`` of frames ``(N, 256, 512, 3) uint8``."""
+        frames = interleaved(frames[:, 2 * SKY_ROWS :])
+        rows, columns = frames.shape[1] + 2, frames.shape[2] + 2
+        framed = self._weight.new_empty(1, rows, columns, 3)
+        framed[:, :2], framed[:, :, :2] = self._outside, self._outside
+        responses = []
+        # one after the other they stay in the processor's cache
+        for frame in frames:
+            framed[0, 2:, 2:] = frame
+            responses.append(F.conv2d(framed.permute(0, 3, 1, 2), self._weight, self._bias, 4))
+        return torch.cat(responses) if len(responses) > 1 else responses[0]
 
 
 class Stage(nn.Module):
@@ -256,7 +301,7 @@ class DriverNet(nn.Module):
         self.squeeze = Convolution(filters[4], 32, kernel=1)
         self.features = nn.Linear(32 * 4 * 8, hidden_size)
         self.memory = nn.GRUCell(hidden_size, hidden_size)
-        self.around = nn.Linear(hidden_size, hidden_size)
+        self.around: nn.Linear | nn.Identity = nn.Linear(hidden_size, hidden_size)
         self.merge = nn.Linear(2 * hidden_size, hidden_size)
         self.heads: Heads | FusedHeads = Heads(hidden_size)
         # one row of logits a lane line over the columns of the grid, and whether the line is in that row
@@ -312,30 +357,52 @@ class DriverNet(nn.Module):
         _, deep = self.convolve(self.stem(frames[:, :, SKY_ROWS:]))
         return self.remember(self.gather(deep), hidden)
 
-    def look(self, before: Tensor, now: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        """Look once with plain convolutions, see ``fuse``: ``forward`` for two frames that lie apart.
+    def respond(self, frames: Tensor) -> Tensor:
+        """What the stem makes of frames by themselves: it is linear, and a frame is the later one, then the earlier.
+
+        Plain convolutions only, see ``fuse``.
+
+        Args:
+            frames: ``(N, 6, 112, 256)`` packed YUV in [0, 255] without its sky rows, channels last in memory.
+
+        Returns:
+            ``(N, 2 C, 56, 128)``: what it adds to the stem's output as the later frame of a pair, then as the earlier.
+        """
+        return F.conv2d(frames, *_halves(self.stem), 2, 1)
+
+    def follow(self, before: Tensor, now: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Look once with plain convolutions, see ``fuse``: ``forward`` for two frames that ``respond`` has seen.
 
         However many worlds look at once, each sees the same to the bit, as long as a machine's convolutions round alike
         for all numbers of pictures from two on: those of oneDNN on x86 do, on one thread or two.
 
         Args:
-            before: ``(N, 6, 112, 256)`` packed YUV in [0, 255] without its sky rows, channels last in memory.
-            now: the next frame.
+            before: ``(N, 2 C, 56, 128)`` of the earlier frame.
+            now: of the next one.
             hidden: ``(N, hidden_size)``.
         """
-        grid = self.stages[1](self.stages[0](F.relu_(self.stem(torch.cat([before, now], 1)))))
+        groups = zip(*(x.split(GROUP) for x in (before, now, hidden)), strict=True)
+        seen = [self._follow_few(*group) for group in groups]
+        output, memory = (torch.cat(parts) for parts in zip(*seen, strict=True))
+        return output, memory
+
+    def _follow_few(self, before: Tensor, now: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        count, filters = len(hidden), now.shape[1] // 2
+        grid = self.stages[1](self.stages[0](F.relu_(now[:, :filters] + before[:, filters:])))
         # a single small picture would be convolved by other means, which add in another order, and so round otherwise
-        pair = grid if len(grid) > 1 else grid.expand(2, -1, -1, -1)
-        deep = F.relu_(self.squeeze(self.stages[3](self.stages[2](pair))))[: len(grid)]
+        pair = grid if count > 1 else grid.expand(2, -1, -1, -1)
+        deep = F.relu_(self.squeeze(self.stages[3](self.stages[2](pair))))[:count]
         # so do matrix products of different sizes
-        count, missing = len(deep), -len(deep) % _GROUP
-        groups = (
-            torch.cat([x, x[-1:].expand(missing, *x.shape[1:])]).split(_GROUP) if missing else x.split(_GROUP)
+        deep, hidden = (
+            torch.cat([x, x[-1:].expand(GROUP - count, *x.shape[1:])]) if count < GROUP else x
             for x in (deep, hidden)
         )
-        seen = [self.remember(self.gather(part), memory) for part, memory in zip(*groups, strict=True)]
-        output, memory = (torch.cat(parts)[:count] for parts in zip(*seen, strict=True))
-        return output, memory
+        output, memory = self.remember(self.gather(deep), hidden)
+        return output[:count], memory[:count]
+
+    def look(self, before: Tensor, now: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """``follow`` for two frames as ``respond`` takes them."""
+        return self.follow(self.respond(before), self.respond(now), hidden)
 
 
 def parse(output: Tensor) -> Perception:
@@ -357,13 +424,21 @@ def parse(output: Tensor) -> Perception:
 
 
 def fuse(network: DriverNet) -> DriverNet:
-    """The same network for driving: plain convolutions in a layout that suits them, one head, no auxiliary task."""
+    """The same network for driving: plain convolutions in a layout that suits them, linear layers in a row as one."""
     fused = copy.deepcopy(network)
     for parent in list(fused.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, Convolution):
                 setattr(parent, name, child.fused())
+    # what goes around the memory is linear, and so is what follows
+    around, merge = fused.around, fused.merge
     assert isinstance(fused.heads, Heads)
+    assert isinstance(around, nn.Linear)
+    with torch.no_grad():
+        past = merge.weight[:, fused.hidden_size :].double()
+        merge.bias.add_(past @ around.bias.double())
+        merge.weight[:, fused.hidden_size :] = past @ around.weight.double()
+    fused.around = nn.Identity()
     fused.heads = FusedHeads(fused.heads)
     del fused.auxiliary
     return fused.requires_grad_(False).eval()

@@ -50,15 +50,18 @@ class Lens:
         exposed = [self._expose(view, scene, int(frame)) for view, scene, frame in views]
         return torch.stack(exposed) if torch.is_grad_enabled() else picture
 
-    def develop(self, picture: NDArray[np.float32], scene: int, frame: int, into: NDArray[np.uint8]) -> None:
-        """Take one picture of a scene: ``(H, W, 3)`` light to bytes; the light is overwritten."""
-        light = self._scenes[scene][1]
-        window = self._window(scene, frame)
-        if light.rain > 0:
-            streaks = _rain_bank(*self._size).numpy()[window][..., None] * np.float32(0.55 * light.rain)
-            picture += streaks * (np.float32(_STREAK_BRIGHTNESS * max(light.sky_horizon)) - picture)
-        noise = _color_noise_bank(*self._size)[window]
-        cv2.addWeighted(picture, 255.0, noise, 255.0 * light.noise, 0.0, dst=into, dtype=cv2.CV_8U)
+    def develop(
+        self, light: NDArray[np.float32], scene: int, frame: int, rows: slice, into: NDArray[np.uint8]
+    ) -> None:
+        """Take some rows of one picture of a scene: ``(rows, W, 3)`` light to bytes; the light is overwritten."""
+        weather = self._scenes[scene][1]
+        bank, down, across = self._window(scene, frame)
+        window = bank, slice(down.start + rows.start, down.start + rows.stop), across
+        if weather.rain > 0:
+            streaks = _rain_bank(*self._size).numpy()[window][..., None] * np.float32(0.55 * weather.rain)
+            light += streaks * (np.float32(_STREAK_BRIGHTNESS * max(weather.sky_horizon)) - light)
+        noise = cv2.cvtColor(_noise_bank(*self._size).numpy()[window], cv2.COLOR_GRAY2RGB)
+        cv2.addWeighted(light, 255.0, noise, 255.0 * weather.noise, 0.0, dst=into, dtype=cv2.CV_8U)
 
     def _window(self, scene: int, frame: int) -> tuple[int, slice, slice]:
         """Which part of the banks a frame shows."""
@@ -89,12 +92,6 @@ def _noise_bank(height: int, width: int) -> Tensor:
     noise = rng.standard_normal((_BANK, height + _SHIFT_PX, width + _SHIFT_PX), dtype=np.float32)
     soft = np.stack([cv2.GaussianBlur(layer, (3, 3), 0.6) for layer in noise])
     return torch.from_numpy(soft / soft.std())
-
-
-@lru_cache(maxsize=4)
-def _color_noise_bank(height: int, width: int) -> NDArray[np.float32]:
-    """The same noise for each of three channels: ``(bank, H + shift, W + shift, 3)``."""
-    return np.repeat(_noise_bank(height, width).numpy()[..., None], 3, axis=3)
 
 
 @lru_cache(maxsize=4)

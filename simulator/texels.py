@@ -6,7 +6,6 @@ core of the raster, where texels grow wider.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -134,17 +133,19 @@ class Texels:
     def maps(self, i: int) -> Maps:
         """OpenCV's maps for one view."""
         row, shelf = self.row[i].numpy(), self.shelf[i].numpy()
-        low, high = row.min(1), row.max(1)
-        edges = [0, *(np.flatnonzero(shelf[1:] != shelf[:-1]) + 1).tolist(), len(shelf)]
-        bands, tops = [], np.empty((len(row), 1), np.float32)
-        for first, last in itertools.pairwise(edges):
-            # OpenCV takes no picture of more than 32767 rows: every band is looked up in a window of the atlas
-            top = max(int(low[first:last].min()) - 2, 0)
-            bottom = min(int(high[first:last].max()) + 3, self.sizes[i][0])
-            bands.append((slice(first, last), slice(top, bottom)))
-            tops[first:last] = top
+        starts = np.flatnonzero(np.diff(shelf, prepend=-1))
+        ends = np.append(starts[1:], len(shelf))
+        # OpenCV takes no picture of more than 32767 rows: every band is looked up in a window of the atlas
+        tops = np.maximum(np.minimum.reduceat(row.min(1), starts).astype(np.int64) - 2, 0)
+        bottoms = np.maximum.reduceat(row.max(1), starts).astype(np.int64) + 3
+        edges = zip(starts.tolist(), ends.tolist(), tops.tolist(), bottoms.tolist(), strict=True)
+        bands = [
+            (slice(first, last), slice(top, min(bottom, self.sizes[i][0])))
+            for first, last, top, bottom in edges
+        ]
         # OpenCV's texel centres are at integers
-        y = self.road.fill(torch.from_numpy(row - (tops + 0.5)))
+        origin = np.repeat((tops + 0.5).astype(np.float32), ends - starts)[:, None]
+        y = self.road.fill(torch.from_numpy(row - origin))
         return Maps(self.columns(i).sub_(0.5).numpy(), y.numpy(), bands)
 
     def grid(self, i: int) -> tuple[Tensor, Tensor]:

@@ -151,3 +151,19 @@ def test_the_shipped_driver_is_what_training_gives_by_default() -> None:
     assert card["recipe"] == json.loads(json.dumps(asdict(Recipe())))
     assert card["steps_done"] == Recipe().steps
     assert card["sha256"] == hashlib.sha256((WEIGHTS / "standard.safetensors").read_bytes()).hexdigest()
+
+
+def test_threads_change_no_bit(network: DriverNet, generator: torch.Generator) -> None:
+    frames = torch.randint(0, 256, (6, 256, 512, 3), dtype=torch.uint8, generator=generator)
+    before = torch.get_num_threads()
+    seen = []
+    for count in (1, 2):
+        torch.set_num_threads(count)
+        assistant = DriverAssistant(network)
+        assistant.reset(6)
+        assistant.see(frames)
+        seen.append(assistant.see(frames.flip(0)))
+        # the threads that it starts leave the number of others alone
+        assert torch.get_num_threads() == count
+    torch.set_num_threads(before)
+    assert torch.equal(*seen)

@@ -6,7 +6,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lkas.network import AUXILIARY_COLUMNS, AUXILIARY_ROWS, CURVES, LAYOUT, SKY_ROWS, DriverNet, fuse, parse
+from lkas.frames import pack_yuv
+from lkas.network import (
+    AUXILIARY_COLUMNS,
+    AUXILIARY_ROWS,
+    CURVES,
+    LAYOUT,
+    SKY_ROWS,
+    ByteStem,
+    DriverNet,
+    fuse,
+    parse,
+)
 
 
 @pytest.fixture
@@ -148,3 +159,16 @@ def test_every_parameter_but_the_auxiliary_ones_learns(
     (output * torch.randn_like(output)).sum().backward()
     without = {name for name, p in network.named_parameters() if p.grad is None or not bool(p.grad.any())}
     assert {name.split(".")[0] for name in without} == {"auxiliary"}
+
+
+def test_bytes_make_the_stem_respond_as_packed_frames_do(
+    network: DriverNet, generator: torch.Generator
+) -> None:
+    fused = fuse(network)
+    frames = torch.randint(0, 256, (3, 256, 512, 3), dtype=torch.uint8, generator=generator)
+    expected = fused.respond(pack_yuv(frames, SKY_ROWS))
+    respond = ByteStem(fused)
+    torch.testing.assert_close(respond(frames), expected, rtol=1e-5, atol=1e-5)
+    # and so do frames that lie plane by plane
+    planes = frames.permute(0, 3, 1, 2).contiguous().permute(0, 2, 3, 1)
+    assert torch.equal(respond(planes), respond(frames))
