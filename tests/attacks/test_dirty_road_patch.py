@@ -92,7 +92,7 @@ def test_it_stops_where_nothing_is_left_to_be_wished_for(target: RoadTarget) -> 
 
 
 def test_restarts_go_on_with_the_best(target: RoadTarget) -> None:
-    result = run(target, restarts=2, iterations=10, coupling="fixed_point")
+    result = run(target, restarts=2, iterations=10, coupling="fixed_point", done_at=-1.0)
     assert len(result.history["loss"]) == 10
 
 
