@@ -59,6 +59,10 @@ class EpisodeWorkers(WorkerPlugin):
             self._idle.put(worker)
 
 
+SCHEDULER = {"host": "127.0.0.1", "port": 0, "dashboard": False, "dashboard_address": "127.0.0.1:0"}
+"""Options of the local scheduler: ports that are free, so that two batches at once do not hinder each other."""
+
+
 def run_task(task: Task, plugin: str) -> Report:
     """What Dask calls on a worker."""
     workers = get_worker().plugins[plugin]
@@ -120,7 +124,7 @@ def _client(workers: int, scheduler: str | None, tags: Sequence[str]) -> Iterato
         offers = [dict.fromkeys(tags, 1), *({} for _ in range(workers - 1))]
         with (
             SpecCluster(
-                scheduler={"cls": Scheduler, "options": {"host": "127.0.0.1", "port": 0, "dashboard": False}},
+                scheduler={"cls": Scheduler, "options": SCHEDULER},
                 workers={index: _worker(offer) for index, offer in enumerate(offers)},
                 silence_logs=logging.CRITICAL,
             ) as cluster,

@@ -17,9 +17,12 @@ def add_parser(subparsers: Any) -> None:
         description="Measure speed: 'loop' is the closed loop with the shipped driver at 20 Hz, model frame only, with "
         "one world on one thread and with 16 worlds on two; 'carla' is 'dirtyroad serve' with one car and "
         "the CARLA client that ticks it; 'bounds' is verified bounds of six small networks by six methods, on "
-        "one thread; 'fusion' is one step of certified training with and without loss fusion.",
+        "one thread; 'fusion' is one step of certified training with and without loss fusion; 'batch' is what 100 very "
+        "short episodes cost beyond themselves, on one worker and on two.",
     )
-    parser.add_argument("what", choices=["loop", "carla", "bounds", "fusion"], help="what to measure")
+    parser.add_argument(
+        "what", choices=["loop", "carla", "bounds", "fusion", "batch"], help="what to measure"
+    )
     parser.add_argument(
         "--network", action="append", metavar="NAME", help="of 'bounds', bound this network only; repeatable"
     )
@@ -37,6 +40,8 @@ def execute(arguments: argparse.Namespace) -> int:
         return bounds(arguments.network, arguments.json)
     if arguments.what == "fusion":
         return fusion(arguments.json)
+    if arguments.what == "batch":
+        return batch(arguments.json)
     from scenarios.benchmarks.loop import loop
 
     speeds = loop()
@@ -116,6 +121,24 @@ def fusion(as_json: bool) -> int:
     ]
     columns = ("classes", "loss", "time [s]", "memory [MiB]", "value")
     print_table("one step of training with 32 inputs, one thread", columns, rows)
+    return 0
+
+
+def batch(as_json: bool) -> int:
+    """Measure batches; returns the exit code."""
+    from scenarios.benchmarks.batch import EPISODES, overhead
+
+    with progress_bar("episodes", 2 * EPISODES) as advance:
+        measured = [overhead(workers, advance) for workers in (1, 2)]
+    if as_json:
+        print_json({"batch": [vars(one) for one in measured]})
+        return 0
+    rows = [
+        (str(one.workers), f"{one.wall_s:.1f}", f"{one.episodes_s:.1f}", f"{one.overhead_ms:.0f}")
+        for one in measured
+    ]
+    columns = ("workers", "wall time [s]", "episodes [s]", "beyond each [ms]")
+    print_table(f"a batch of {EPISODES} very short episodes", columns, rows)
     return 0
 
 
