@@ -12,7 +12,10 @@ from simulator.errors import InvalidInput
 OUT = Path("batches/results")
 SECTIONS = (
     "benign", "maps", "dirt", "speed", "drp80", "drp80_each", "drp16", "transfer", "defenses", "reuse", "sweeps",
+    "victims",
 )  # fmt: skip
+NEED_DATA = ("maps", "victims")
+"""Sections that are made with ``--maps`` only."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -31,7 +34,12 @@ def add_parser(subparsers: Any) -> None:
         "--readme", type=Path, default=Path("README.md"), metavar="FILE", help="default: README.md"
     )
     parser.add_argument(
-        "--maps", action="append", default=[], type=Path, metavar="DIR", help="folder of the OpenDRIVE maps"
+        "--maps",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="DIR",
+        help="folder of the OpenDRIVE maps, or of the recorded drives; may be repeated",
     )
     parser.add_argument(
         "--out",
@@ -63,7 +71,7 @@ def execute(arguments: argparse.Namespace) -> int:
     unknown = [name for name in arguments.sections if name not in SECTIONS]
     if unknown:
         raise InvalidInput(f"results: there is no section {unknown[0]}; there are {', '.join(SECTIONS)}")
-    chosen = arguments.sections or [name for name in SECTIONS if name != "maps" or arguments.maps]
+    chosen = arguments.sections or [name for name in SECTIONS if name not in NEED_DATA or arguments.maps]
     from scenarios import yaml_text
     from scenarios.results import driving as results
     from scenarios.results.tables import Means

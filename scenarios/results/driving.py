@@ -16,7 +16,7 @@ from scenarios.build import road_of
 from scenarios.commands.output import progress_bar
 from scenarios.files import load, locate
 from scenarios.metrics import CAR_WIDTH_M
-from scenarios.results import drp_results, drp_robustness
+from scenarios.results import drp_results, drp_robustness, drp_victims
 from scenarios.results.tables import Means, Table
 from scenarios.runner import Outcome, run
 from scenarios.schema import Scenario
@@ -152,6 +152,7 @@ SECTIONS: dict[str, Callable[[Means], Table]] = {
     "defenses": drp_results.defenses,
     "reuse": drp_robustness.reuse,
     "sweeps": drp_robustness.sweeps,
+    "victims": drp_victims.victims,
 }
 """Sections of the README by name."""
 

@@ -64,7 +64,10 @@ class Trial:
 
 
 def variation(
-    path: Path, attack: Mapping[str, Any] | None = None, changes: Mapping[str, Any] | None = None
+    path: Path,
+    attack: Mapping[str, Any] | None = None,
+    changes: Mapping[str, Any] | None = None,
+    maps: Sequence[Path] = (),
 ) -> Scenario:
     """An attack scenario that is changed.
 
@@ -73,6 +76,7 @@ def variation(
         attack: what is different about its attack; of another type, it keeps whatever that type can take over: where
             the patch lies, how large it is, what it may do.
         changes: other fields, dotted, and their values.
+        maps: folders in which maps and recorded drives are looked for.
 
     Raises:
         InvalidInput: there is no such field, or it cannot have that value.
@@ -82,7 +86,9 @@ def variation(
     known = plugin("attacks", wanted.get("type", own["type"])).options.model_fields
     merged = {**{name: value for name, value in own.items() if name in known}, **wanted}
     fields = {"attack": merged, **ALWAYS, **(changes or {})}
-    scenario = resolve(path, document, [Change(name, value, "results") for name, value in fields.items()])
+    scenario = resolve(
+        path, document, [Change(name, value, "results") for name, value in fields.items()], maps
+    )
     check_buildable(scenario, scenario.name)
     return scenario
 

@@ -15,7 +15,7 @@ from scenarios.files import locate
 from scenarios.metrics import MetricValue
 from scenarios.plugins.attacks import DirtyRoadOptions, RandomDirtOptions, SavedPatchOptions
 from scenarios.plugins.rehearsals import patch_folder
-from scenarios.results import drp_results, drp_robustness, trials
+from scenarios.results import drp_results, drp_robustness, drp_victims, trials
 from scenarios.results.tables import Means
 from scenarios.results.trials import Trial
 from scenarios.schema import Scenario
@@ -64,7 +64,7 @@ def drives(monkeypatch: pytest.MonkeyPatch) -> Callable[[Answer], Drives]:
     def install(answer: Answer) -> Drives:
         stand_in = Drives(answer)
         paths = [locate(f"drp80/{name}")[0] for name in NAMES]
-        for module in (drp_results, drp_robustness):
+        for module in (drp_results, drp_robustness, drp_victims):
             monkeypatch.setattr(module, "drive", stand_in)
         for module in (drp_results, drp_robustness, trials):
             monkeypatch.setattr(module, "locate", lambda group: paths)
@@ -178,3 +178,19 @@ def test_sweeps_are_a_table_and_a_plot(drives: Callable[[Answer], Drives], tmp_p
     table = drp_robustness.sweeps(Means((), tmp_path))
     assert {row[0] for row in table.rows} == drp_robustness.SWEEPS.keys()
     assert (tmp_path / drp_robustness.PLOT).stat().st_size > 10_000
+
+
+def test_every_victim_is_attacked_and_controlled(
+    drives: Callable[[Answer], Drives], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = drives(lambda one: {"deviation_from_benign": 0.01 * (one.seed % 1000)})
+    monkeypatch.setattr(drp_victims, "RECORDED", "drp80/highway_01_left")
+    table = drp_victims.victims(Means((), Path("nowhere"), drivers={"map": {"type": "ground_truth"}}))
+    assert [row[:2] for row in table.rows] == [
+        ("recorded", "standard"),
+        ("recorded", "map"),
+        ("rendered", "map"),
+    ]
+    assert cells(table.rows, "rendered", "map")[2].startswith("4 of 4")
+    assert {row[-1] for row in table.rows} == {f"{0.01 * (drp_victims.DIRT_DRAWS - 1):.3f}"}
+    assert {one.assistant.type for one in asked.asked} == {"lane_keeping", "ground_truth"}
