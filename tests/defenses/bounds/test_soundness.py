@@ -193,6 +193,19 @@ def test_scores_so_far_apart_that_exponentials_overflow_leave_probabilities(meth
     torch.testing.assert_close(found.upper, torch.ones(1, 3))
 
 
+def test_inputs_with_channels_last_in_memory_are_bounded_as_others_are():
+    model = nn.Sequential(nn.Conv2d(2, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(36, 2)).double()
+    x = torch.rand(2, 2, 5, 6, dtype=torch.float64)
+    bounded = BoundedModel.of(model, x)
+    with torch.no_grad():
+        for method in METHODS[:4]:
+            plain, last = (
+                bounded.bounds(t, Ball(0.1), method)
+                for t in (x, x.contiguous(memory_format=torch.channels_last))
+            )
+            torch.testing.assert_close(plain.lower, last.lower)
+
+
 @pytest.mark.parametrize("effort", [0.0, 1e3, 1e4, math.inf])
 def test_backward_walks_cut_short_are_sound_and_no_tighter(images, effort):
     torch.manual_seed(5)
