@@ -25,6 +25,7 @@ from simulator.objects import OTHER_CAR_LENGTH_M, Boxes, pick
 from simulator.renderer import Renderer
 from simulator.roads.ahead import Lines, look_ahead
 from simulator.roads.road import Road
+from simulator.scene import Scene
 from simulator.surface.layer import SurfaceLayer
 from simulator.vehicle import VehicleParameters
 from simulator.world import CAMERA_PERIOD_S, DISTANCES_M, VehicleState
@@ -85,17 +86,18 @@ class _Views:
     clip: Tensor
 
 
-def render_episode(spec: EpisodeSpec, seed: int, index: int) -> list[Clip]:
+def render_episode(spec: EpisodeSpec, seed: int, index: int, scene: Scene | None = None) -> list[Clip]:
     """Drive through a random place.
 
     Args:
         spec: what to render.
         seed: of the whole training set.
         index: of the episode; the same seed and index give the same bytes.
+        scene: a place to drive through in place of a random one.
     """
     rng = np.random.default_rng([seed, index])
     speed = sample_speed(rng)
-    scene = sample_scene(rng, speed)
+    scene = sample_scene(rng, speed) if scene is None else scene
     width = float(scene.road.ego_lane.left_m[0] - scene.road.ego_lane.right_m[0])
     motions = [sample_motion(rng, speed * rng.uniform(0.7, 1.0), width) for _ in range(spec.clips)]
     first = min(motion.start_m for motion in motions)

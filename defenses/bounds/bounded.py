@@ -162,7 +162,8 @@ class BoundedModel:
                 raise InvalidInput(
                     f"input {position} ({node.name}) is {x.dtype}; the model was captured with {node.dtype}"
                 )
-            values.append(x if torch.is_grad_enabled() else x.detach())
+            # operators were captured on contiguous tensors, and may take another view of them
+            values.append((x if torch.is_grad_enabled() else x.detach()).contiguous())
         if len(sizes) > 1:
             raise InvalidInput(f"the inputs have different batch sizes {sorted(sizes)}")
         return values, sizes.pop() if sizes else 1

@@ -34,7 +34,7 @@ class Forward(Method):
         weight = weight + negative @ forms.upper_weight.flatten(2).transpose(1, 2)
         bias = positive @ forms.lower.flatten(1).unsqueeze(2) + negative @ forms.upper.flatten(1).unsqueeze(2)
         linear = bias.squeeze(2) + _least(weight, roots)
-        return torch.maximum(linear, on_interval(interval, plain))
+        return torch.fmax(linear, on_interval(interval, plain))
 
 
 Root = tuple[Region, int, int]

@@ -64,10 +64,10 @@ class Interval:
 
     def intersect(self, other: Interval) -> Interval:
         """The common part of two sound intervals; where rounding makes them cross, both take the upper
-        bound's place.
+        bound's place. A bound that is not a number, because numbers grew too large on the way to it, says nothing.
         """
-        upper = torch.minimum(self.upper, other.upper)
-        return Interval(torch.minimum(torch.maximum(self.lower, other.lower), upper), upper)
+        upper = torch.fmin(self.upper, other.upper)
+        return Interval(torch.fmin(torch.fmax(self.lower, other.lower), upper), upper)
 
     @staticmethod
     def around(centre: Tensor, radius: Tensor) -> Interval:

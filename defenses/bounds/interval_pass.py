@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -19,7 +19,11 @@ Bounder = Callable[[Problem, Node, Selection], Tensor]
 """Lower bounds ``(B, 2 S)`` on mirrored, selected entries of a node."""
 
 
-def propagate(problem: Problem, refine: Callable[[Problem, Node, Tensor], None] | None = None) -> None:
+Refinement = Callable[[Problem, Node, Tensor], None]
+"""Tightens a node's interval at the entries that matter, ``(B|1, *shape)`` bool."""
+
+
+def propagate(problem: Problem, refinements: Sequence[Refinement] = ()) -> None:
     """Find an interval for every perturbed node, in order.
 
     An affine image of a root whose set is not a box (an l2 ball, a low-dimensional family) is bounded by the
@@ -27,8 +31,8 @@ def propagate(problem: Problem, refine: Callable[[Problem, Node, Tensor], None] 
 
     Args:
         problem: its intervals are filled in.
-        refine: called for every node whose interval a later relaxation uses, with the entries that matter,
-            ``(B|1, *shape)``.
+        refinements: called in turn for every node whose interval a later relaxation uses, as long as there are
+            entries that matter to it.
     """
     shape = _Shape(problem)
     consumers = problem.graph.consumers()
@@ -48,16 +52,23 @@ def propagate(problem: Problem, refine: Callable[[Problem, Node, Tensor], None] 
             everything = torch.ones(1, *node.shape, dtype=torch.bool)
             tighten(problem, node, everything, walk)
             shape.exact.add(index)
-        if refine is None or index in shape.exact or isinstance(RULES[node], Elementwise):
+        if index in shape.exact or isinstance(RULES[node], Elementwise):
             continue
-        wanted = None
-        for consumer in readers:
-            for position, source in enumerate(consumer.inputs):
-                if source.index == index:
-                    mask = RULES[consumer].unstable(Call(consumer, problem), position)
-                    wanted = mask if wanted is None else wanted if mask is None else wanted | mask
-        if wanted is not None and bool(wanted.any()):
-            refine(problem, node, wanted)
+        for refine in refinements:
+            wanted = _wanted(problem, node, readers)
+            if wanted is not None and bool(wanted.any()):
+                refine(problem, node, wanted)
+
+
+def _wanted(problem: Problem, node: Node, readers: Sequence[Node]) -> Tensor | None:
+    """The entries of a node whose interval its readers' relaxations would gain from; None for none at all."""
+    wanted = None
+    for reader in readers:
+        for position, source in enumerate(reader.inputs):
+            if source.index == node.index:
+                mask = RULES[reader].unstable(Call(reader, problem), position)
+                wanted = mask if wanted is None else wanted if mask is None else wanted | mask
+    return wanted
 
 
 def _is_affine(node: Node, problem: Problem) -> bool:

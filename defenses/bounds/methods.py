@@ -12,6 +12,7 @@ All intermediate intervals are intersected with those of interval arithmetic.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,13 +22,16 @@ import torch
 from torch import Tensor
 
 from defenses.bounds.graph import Node
-from defenses.bounds.interval_pass import propagate, rows_at_once, tighten
+from defenses.bounds.interval_pass import Refinement, propagate, rows_at_once, tighten
 from defenses.bounds.problem import Problem
 from defenses.bounds.rows import Dense, Rows, Selection
 from defenses.bounds.walk import walk
 
 if TYPE_CHECKING:
     from defenses.bounds.interval import Interval
+
+GLANCE = 0.1
+"""Share of the effort for a node that is spent first on all entries: most turn out not to need the rest."""
 
 
 class Method(ABC):
@@ -70,22 +74,34 @@ class Backward(Method):
     Attributes:
         intermediate: how the intervals before the output are found; None for backward walks, as for the
             output.
+        effort: how many coefficients may be computed for the intervals of one node; walks of wide layers then end
+            at the intervals of earlier nodes rather than at the inputs (as those of few layers do in Wong et al.
+            2018 and Mueller et al. 2021). Bounds of the output are never cut short. A share of it is spent first on
+            telling which entries matter at all.
     """
 
     intermediate: Method | None = None
+    effort: float = math.inf
 
     def prepare(self, problem: Problem) -> None:
         if self.intermediate is not None:
             self.intermediate.prepare(problem)
         else:
-            propagate(problem, _refine)
+            efforts = (math.inf,) if math.isinf(self.effort) else (GLANCE * self.effort, self.effort)
+            propagate(problem, [_refinement(effort) for effort in efforts])
 
     def lower(self, problem: Problem, rows: Rows) -> Tensor:
         return in_pieces(problem, rows, lambda piece: walk(problem, problem.output, piece))
 
 
-def _refine(problem: Problem, node: Node, mask: Tensor) -> None:
-    tighten(problem, node, mask, walk)
+def _refinement(effort: float) -> Refinement:
+    """By backward walks, which share so many coefficients between them."""
+
+    def refine(problem: Problem, node: Node, mask: Tensor) -> None:
+        each = effort / int(mask.flatten(1).sum(1).max())
+        tighten(problem, node, mask, lambda problem, node, rows: walk(problem, node, rows, effort=each))
+
+    return refine
 
 
 def on_interval(interval: Interval, rows: Rows) -> Tensor:

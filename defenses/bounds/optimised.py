@@ -47,7 +47,7 @@ class Optimised(Method):
         def bound(p: Problem, node: Node, rows: Rows) -> Tensor:
             return self._search(p, node, rows, inner)
 
-        propagate(problem, lambda p, node, mask: tighten(p, node, mask, bound))
+        propagate(problem, [lambda p, node, mask: tighten(p, node, mask, bound)])
 
     def lower(self, problem: Problem, rows: Rows) -> Tensor:
         return in_pieces(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import torch
 from torch import Tensor
 
 from defenses.bounds.graph import Node
@@ -12,7 +15,12 @@ from defenses.bounds.stillness import settle
 
 
 def walk(
-    problem: Problem, start: Node, rows: Rows, tuner: Tuner | None = None, affine_only: bool = False
+    problem: Problem,
+    start: Node,
+    rows: Rows,
+    tuner: Tuner | None = None,
+    affine_only: bool = False,
+    effort: float = math.inf,
 ) -> Tensor:
     """Lower bounds on linear functionals of a node.
 
@@ -22,13 +30,16 @@ def walk(
         rows: the functionals; mirrored ones are bounded from below and, negated, from above.
         affine_only: stop at operators that are not affine, and use the intervals of their results.
         tuner: hands out the parameters of the relaxations; their defaults are used where None.
+        effort: how many coefficients may be computed for every row; once that is spent, the walk ends at the intervals
+            of the nodes that it has come to.
 
     Returns:
         ``(B, S)``, or ``(B, 2 S)`` for mirrored rows: first those of the rows, then those of their negatives.
     """
     total = rows.values.new_zeros(problem.batch, rows.count * (2 if rows.mirrored else 1))
     pending: dict[int, Rows] = {start.index: rows}
-    largest = 0
+    largest, spent = 0, 0
+    allowed = effort * rows.count
     while pending:
         index = max(pending)
         current = pending.pop(index)
@@ -41,7 +52,7 @@ def walk(
             largest = max(largest, current.count * region.breadth)
             continue
         call = Call(node, problem)
-        if affine_only and not RULES[node].is_affine(call):
+        if spent > allowed or (affine_only and not RULES[node].is_affine(call)):
             interval, plain = problem.intervals[index], unmirrored(current)
             total = total + plain.dot(interval.centre) - plain.magnitude(interval.radius)
             continue
@@ -52,5 +63,7 @@ def walk(
             held = pending.get(source.index)
             pending[source.index] = pulled if held is None else held.plus(pulled)
             largest = max(largest, pulled.numel)
+            spent += pulled.numel
     problem.cost[start.index] = max(problem.cost.get(start.index, 1), -(-largest // max(1, rows.count)))
-    return total
+    # numbers that grew too large on the way leave infinities and differences of them: then nothing is known
+    return torch.where(total < math.inf, total, -math.inf)

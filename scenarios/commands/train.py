@@ -24,6 +24,7 @@ def add_parser(subparsers: Any) -> None:
     )
     kinds = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
     _add_lane_keeping(kinds)
+    _add_small_driver(kinds)
     _add_autoencoder(kinds)
     _add_task(kinds)
 
@@ -65,6 +66,32 @@ def _add_lane_keeping(kinds: Any) -> None:
         "--out", type=Path, default=Path("weights"), metavar="DIR", help="gets weights, card and checkpoint"
     )
     parser.set_defaults(execute=train_lane_keeping)
+
+
+def _add_small_driver(kinds: Any) -> None:
+    parser = kinds.add_parser(
+        "small_driver",
+        help="a small driver of which something can be proved",
+        description="Train the small driver of `dirtyroad certify driver --driver small` on the road of a scenario: "
+        "interval bounds over the pixels that a patch can touch are in its loss.",
+    )
+    parser.add_argument("scenario", metavar="FILE|NAME", help="whose road and light it learns")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of everything random (default: 0)")
+    parser.add_argument("--episodes", type=int, metavar="N", help="stretches that are rendered (default: 27)")
+    parser.add_argument("--epochs", type=int, metavar="N", help="over all frames (default: 20)")
+    parser.add_argument(
+        "--radius", type=float, metavar="R", help="of pixels, in steps of brightness of 255 (default: 4)"
+    )
+    parser.add_argument(
+        "--weight",
+        type=float,
+        metavar="W",
+        help="of the bounds in the loss, 0 for ordinary training (default: 0.02)",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("weights"), metavar="DIR", help="gets weights and card"
+    )
+    parser.set_defaults(execute=train_small)
 
 
 def _add_autoencoder(kinds: Any) -> None:
@@ -136,6 +163,36 @@ def train_lane_keeping(arguments: argparse.Namespace) -> int:
     recipe = replace(recipe, **{name: value for name, value in given.items() if value is not None})
     weights = train(recipe, arguments.out, arguments.minutes, arguments.workers)
     print(f"trained: {weights}; drive with --set 'assistant={{type: lane_keeping, weights: {weights}}}'")
+    return 0
+
+
+def train_small(arguments: argparse.Namespace) -> int:
+    """Train a small driver; returns the exit code."""
+    from defenses.driver_bounds.small_training import SmallRecipe, save_small_driver, train_small_driver
+    from scenarios.build import scene_of
+    from scenarios.files import load, locate
+
+    _check(
+        arguments,
+        seed=(0, LARGEST_SEED),
+        episodes=(1, 10**5),
+        epochs=(1, 10**5),
+        radius=(0, 255),
+        weight=(0, 10**3),
+    )
+    names = ("seed", "episodes", "epochs", "radius", "weight")
+    given = {name: value for name in names if (value := getattr(arguments, name)) is not None}
+    if "radius" in given:
+        given["radius"] /= 255
+    recipe = SmallRecipe(**given)
+    paths = locate(arguments.scenario)
+    if len(paths) != 1:
+        raise InvalidInput(f"{arguments.scenario}: means {len(paths)} scenarios; name one")
+    scene = scene_of(load(paths[0]))
+    with progress_bar("training the small driver", recipe.episodes + recipe.epochs) as advance:
+        network, report = train_small_driver(recipe, scene, advance)
+    weights = save_small_driver(network, recipe, report, arguments.out)
+    print(f"trained: {weights}; prove with 'dirtyroad certify driver SCENARIO --driver {weights}'")
     return 0
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,7 +18,9 @@ from attacks.threat import RoadPatchThreat
 from defenses.bounds import Backward, BoundedModel, Method, Perturbation
 from defenses.driver_bounds.attack import extremes
 from defenses.driver_bounds.curvature import FIRST_ROW, DesiredCurvature, LinearPlan
+from defenses.driver_bounds.small import SmallCurvature, SmallDriver, is_small, load_small_driver
 from defenses.driver_bounds.threats import CellThreat, FrameThreat, PixelThreat, threats
+from lkas.driver import load_driver
 from lkas.frames import pack_yuv
 from lkas.network import SKY_ROWS, DriverNet, fuse, parse
 from lkas.perception import Perception
@@ -40,6 +43,12 @@ REACTION_S = 1.0
 USUAL_PER_M = 1e-3
 """Curvatures are numbers of this size."""
 
+EFFORT = 1e8
+"""For the intervals of one layer: with it the shipped driver is bounded within half a minute on one core."""
+
+STEEREST_PER_M = 0.2
+"""No car turns more tightly: bounds that allow for more on both sides say nothing."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -61,7 +70,7 @@ class Place:
     room_m: float
     frames: tuple[Tensor, ...]
     hidden: Tensor
-    model: DesiredCurvature
+    model: DesiredCurvature | SmallCurvature
     pixels: PixelThreat
     cells: CellThreat
 
@@ -114,14 +123,32 @@ class CurvatureBound:
         return change <= self.harmless_per_m
 
     @property
+    def vacuous(self) -> bool:
+        """More is allowed for than any car could do."""
+        return self.lower_per_m < -STEEREST_PER_M and self.upper_per_m > STEEREST_PER_M
+
+    @property
     def violated(self) -> bool:
         """An attack has left the bounds, which must never be."""
         low, high = self.attacked_per_m or (math.inf, -math.inf)
         return low < self.lower_per_m or high > self.upper_per_m
 
 
+def load_network(name: str) -> DriverNet | SmallDriver:
+    """A driver by the name of its weights, their file, or ``small``."""
+    if name == "small":
+        return load_small_driver()
+    if name.endswith(".safetensors") and is_small(Path(name)):
+        return load_small_driver(Path(name))
+    return load_driver(name)
+
+
 def places(
-    scenario: Scenario, network: DriverNet, patch: RoadPatchThreat, every_m: float, frames: int = 1
+    scenario: Scenario,
+    network: DriverNet | SmallDriver,
+    patch: RoadPatchThreat,
+    every_m: float,
+    frames: int = 1,
 ) -> Iterator[Place]:
     """Drive along a scenario's road, and look at a patch ahead of the car again and again.
 
@@ -137,13 +164,14 @@ def places(
     """
     if scenario.world.type != "embedded":
         raise InvalidInput(f"{scenario.name}: bounds need the embedded world, not {scenario.world.type!r}")
-    fused, vehicle, scene = fuse(network), vehicle_of(scenario), scene_of(scenario)
+    driver = network if isinstance(network, SmallDriver) else fuse(network)
+    vehicle, scene = vehicle_of(scenario), scene_of(scenario)
     camera = CAMERAS["model"]
     world = EmbeddedWorld([scene], [start_of(scenario)], vehicle, [camera], ahead=False)
     renderer, pilot = Renderer([scene], camera), Pilot(vehicle)
     lane_m = scene.road.ego_lane.left_m - scene.road.ego_lane.right_m
     seen: list[tuple[Tensor, Tensor]] = []  # pictures, and the memory before each
-    hidden = fused.initial_hidden(1)
+    hidden = driver.initial_hidden(1)
     observation, next_m = world.reset(0), -math.inf
     with torch.no_grad():
         for _ in range(scenario.steps):
@@ -151,7 +179,7 @@ def places(
             seen = [*seen, (_rgb(picture), hidden)][-frames - 1 :]
             now = pack_yuv(picture, SKY_ROWS)
             before = now if len(seen) == 1 else pack_yuv(seen[-2][0])
-            output, hidden = fused.look(before, now, hidden)
+            output, hidden = driver.look(before, now, hidden)
             s_m = float(observation.truth.s_m[0])
             if len(seen) > frames and s_m >= next_m and _fits(scene.road.length_m, s_m, patch):
                 next_m = s_m + every_m
@@ -171,7 +199,9 @@ def places(
                     0.5 * (float(np.interp(s_m, scene.road.s_m, lane_m)) - CAR_WIDTH_M),
                     tuple(picture for picture, _ in seen),
                     seen[1][1],
-                    DesiredCurvature(fused, plan),
+                    SmallCurvature(driver, plan)
+                    if isinstance(driver, SmallDriver)
+                    else DesiredCurvature(driver, plan),
                     *threats(operator),
                 )
             decision = pilot(parse(output.to(observation.state.speed_mps.dtype)), observation)
@@ -195,7 +225,7 @@ def bound(
         place: where.
         threat: ``pixels`` or ``cells``.
         radius: the budget, in brightness, of every frame in which the patch is.
-        method: ``Backward()`` by default.
+        method: ``Backward(effort=EFFORT)`` by default.
         attacks: how many, of the last frame.
         steps: of each attack.
         generator: draws where attacks start; needed where there are any.
@@ -214,7 +244,7 @@ def bound(
         perturbations: dict[int | str, Perturbation] = {
             index: family.perturbation(radius) for index in range(2, len(place.inputs))
         }
-        found = place.bounded.bounds(place.inputs, perturbations, method or Backward())
+        found = place.bounded.bounds(place.inputs, perturbations, method or Backward(effort=EFFORT))
         seconds = time.perf_counter() - began
         found = found.outward(USUAL_PER_M)
     attacked = None

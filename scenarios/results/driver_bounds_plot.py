@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from scenarios.results.driver_bounds import CurvatureBound
@@ -28,20 +28,26 @@ def certified_radii(bounds: Sequence[CurvatureBound]) -> dict[float, float]:
     return certified
 
 
-def draw(bounds: Sequence[CurvatureBound], path: Path) -> None:
+def draw(bounds: Mapping[str, Sequence[CurvatureBound]], path: Path) -> None:
     """Write the plot.
 
     Args:
-        bounds: of one threat, of one or more places.
+        bounds: of each driver, of one threat, at one or more places.
         path: a .png or .svg file.
     """
-    certified = certified_radii(bounds)
     figure = Figure(figsize=(8.0, 3.0), layout="constrained")
     axes = figure.subplots()
-    axes.step(
-        list(certified), [255 * radius for radius in certified.values()], where="mid", marker="o", color="C0"
-    )
+    for number, (driver, found) in enumerate(bounds.items()):
+        certified = certified_radii(found)
+        radii = [255 * radius for radius in certified.values()]
+        axes.step(list(certified), radii, where="mid", marker="os^v"[number % 4], label=driver, linestyle=":")
+    tried = sorted({255 * one.radius for found in bounds.values() for one in found})
+    axes.set_yscale("symlog", linthresh=tried[0])
+    axes.set_yticks([0.0, *tried], ["none", *(f"{radius:g}" for radius in tried)], minor=False)
+    axes.minorticks_off()
+    axes.set_ylim(-0.3 * tried[0], 1.3 * tried[-1])
     axes.set_xlabel("car along the road [m]")
     axes.set_ylabel("certified budget [1/255]")
-    axes.set_ylim(bottom=0)
+    axes.grid(axis="y", alpha=0.3)
+    axes.legend()
     figure.savefig(path, dpi=150)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import torch
@@ -75,7 +76,9 @@ class Scale(Affine):
     def interval(self, call: Call) -> Interval:
         (position,) = call.positions
         factor, shift = self._factor(call), self.shift(call)
-        ends = bounds_of(call, position).map(lambda t: t * factor if shift is None else t * factor + shift)
+        # a bound may be infinite; nothing is left of it where the factor is zero
+        ends = bounds_of(call, position).map(lambda t: torch.nan_to_num(t * factor, 0.0, math.inf, -math.inf))
+        ends = ends if shift is None else ends.map(lambda t: t + shift)
         return Interval(torch.minimum(ends.lower, ends.upper), torch.maximum(ends.lower, ends.upper))
 
     def push(self, call: Call, position: int, x: Tensor, operands: list[Value]) -> Tensor:

@@ -191,7 +191,8 @@ def _check_domain(call: Call, x: Interval, domain: tuple[float, float] | None) -
     if domain is None:
         return
     low, high = domain
-    if bool((x.lower <= low).any()) or bool((x.upper >= high).any()):
+    # a value is finite even where its bound has grown to infinity
+    if bool((x.lower <= low).any()) or (high < infinity and bool((x.upper >= high).any())):
         raise InvalidInput(
             f"{call.node.target} (node {call.node.name}, module {call.node.path}) may leave its domain "
             f"({low}, {high}): its argument lies in [{float(x.lower.min())}, {float(x.upper.max())}] as far as is "

@@ -9,7 +9,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from scipy.optimize import linprog
+from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from torch import Tensor, nn
 
 from defenses.bounds import IBP, Affine, Backward, Ball, BoundedModel, Box, Forward, Optimised
@@ -124,3 +124,58 @@ def test_optimised_bounds_reach_the_linear_programme_of_one_hidden_layer():
     assert found.upper.item() >= high - 1e-9
     assert found.lower.item() == pytest.approx(low, abs=2e-3 * (high - low))
     assert found.upper.item() == pytest.approx(high, abs=2e-3 * (high - low))
+
+
+def true_least(model: nn.Sequential, x: np.ndarray, radius: float, sign: float) -> float:
+    """The least value of ``sign`` times the output of ``linear, relu, linear`` over a box, by integer programming.
+
+    Variables are the input, the hidden values and, for every hidden neuron, whether it is active (Tjeng et al. 2019,
+    "Evaluating robustness of neural networks with mixed integer programming").
+    """
+    w1, b1 = (t.detach().numpy() for t in (model[0].weight, model[0].bias))
+    w2, b2 = sign * model[2].weight[0].detach().numpy(), sign * model[2].bias[0].item()
+    centre, spread = w1 @ x + b1, radius * np.abs(w1).sum(1)
+    low, high = np.minimum(centre - spread, 0), np.maximum(centre + spread, 0)
+    n, hidden = len(x), len(b1)
+    one, none = np.eye(hidden), np.zeros((hidden, hidden))
+    constraints = [
+        LinearConstraint(np.hstack([w1, -one, none]), ub=-b1),
+        LinearConstraint(np.hstack([np.zeros((hidden, n)), one, -np.diag(high)]), ub=0),
+        LinearConstraint(np.hstack([-w1, one, -np.diag(low)]), ub=b1 - low),
+    ]
+    box = Bounds(
+        np.concatenate([x - radius, np.zeros(2 * hidden)]),
+        np.concatenate([x + radius, high, np.ones(hidden)]),
+    )
+    kinds = np.concatenate([np.zeros(n + hidden), np.ones(hidden)])
+    found = milp(
+        np.concatenate([np.zeros(n), w2, np.zeros(hidden)]),
+        constraints=constraints,
+        bounds=box,
+        integrality=kinds,
+        options={"mip_rel_gap": 0.0},
+    )
+    return float(found.fun) + b2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_one_hidden_layer_against_its_true_range(seed):
+    torch.manual_seed(seed)
+    model = nn.Sequential(nn.Linear(5, 12), nn.ReLU(), nn.Linear(12, 1)).double()
+    x = torch.randn(1, 5, dtype=torch.float64)
+    low, high = (sign * true_least(model, x[0].numpy(), 0.4, sign) for sign in (1.0, -1.0))
+    members = x + 0.4 * (2 * torch.rand(20000, 5, dtype=torch.float64) - 1)
+    with torch.no_grad():
+        assert low - 1e-6 <= model(members).min().item()
+        assert high + 1e-6 >= model(members).max().item()
+    bounded = BoundedModel.of(model, x)
+    for method in (*METHODS, Optimised(iterations=20)):
+        found = bounded.bounds(x, Ball(0.4), method)
+        assert found.lower.item() <= low + 1e-6
+        assert found.upper.item() >= high - 1e-6
+    # where no hidden neuron counts negatively the network is convex, and what relaxations lose from below is nothing
+    with torch.no_grad():
+        model[2].weight.abs_()
+    low, high = (sign * true_least(model, x[0].numpy(), 0.4, sign) for sign in (1.0, -1.0))
+    found = bounded.bounds(x, Ball(0.4), Optimised(iterations=300, rate=0.05), sides="lower")
+    assert found.lower.item() == pytest.approx(low, abs=2e-3 * (high - low))

@@ -181,3 +181,55 @@ def test_even_powers_on_boxes_where_a_midpoint_tangent_would_be_unsound(box):
                 found = bounded.bounds(x, Ball((high - low) / 2), method)
             assert found.lower.item() <= (places**exponent).min().item() + 1e-9
             assert found.upper.item() >= (places**exponent).max().item() - 1e-9
+
+
+@pytest.mark.parametrize("method", METHODS, ids=str)
+def test_scores_so_far_apart_that_exponentials_overflow_leave_probabilities(method):
+    x = torch.tensor([[0.3, -0.2, 0.5]])
+    model = Function(lambda t: (3e4 * t).softmax(-1))
+    with torch.no_grad():
+        found = BoundedModel.of(model, x).bounds(x, Ball(1.0), method)
+    torch.testing.assert_close(found.lower, torch.zeros(1, 3))
+    torch.testing.assert_close(found.upper, torch.ones(1, 3))
+
+
+def test_inputs_with_channels_last_in_memory_are_bounded_as_others_are():
+    model = nn.Sequential(nn.Conv2d(2, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(36, 2)).double()
+    x = torch.rand(2, 2, 5, 6, dtype=torch.float64)
+    bounded = BoundedModel.of(model, x)
+    with torch.no_grad():
+        for method in METHODS[:4]:
+            plain, last = (
+                bounded.bounds(t, Ball(0.1), method)
+                for t in (x, x.contiguous(memory_format=torch.channels_last))
+            )
+            torch.testing.assert_close(plain.lower, last.lower)
+
+
+@pytest.mark.parametrize("effort", [0.0, 1e3, 1e4, math.inf])
+def test_backward_walks_cut_short_are_sound_and_no_tighter(images, effort):
+    torch.manual_seed(5)
+    layers = [
+        nn.Conv2d(2, 4, 3, 1, 1),
+        nn.ReLU(),
+        nn.Conv2d(4, 4, 3, 2, 1),
+        nn.ReLU(),
+        nn.Conv2d(4, 4, 3, 1, 1),
+    ]
+    model = nn.Sequential(*layers, nn.ReLU(), nn.Flatten(), nn.Linear(36, 3)).double()
+    x = images[1]
+    bounded = BoundedModel.of(model, x)
+    members = Ball(0.2).around(x, "x").sample(50, torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        whole, cut = (
+            bounded.bounds(x, Ball(0.2), method) for method in (Backward(), Backward(effort=effort))
+        )
+        loose = bounded.bounds(x, Ball(0.2), Backward(IBP()))
+        assert_sound(cut, torch.stack([model(member) for member in members]))
+    width, least, most = ((b.upper - b.lower).mean().item() for b in (cut, whole, loose))
+    assert least <= width * (1 + 1e-9)
+    assert width <= most * (1 + 1e-9)
+    if effort == math.inf:
+        assert width == least
+    elif effort <= 1e3:
+        assert width > 1.05 * least

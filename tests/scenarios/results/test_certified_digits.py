@@ -45,6 +45,13 @@ def test_training_against_weights_bounds_the_loss():
     assert certified.certified_loss < plain.certified_loss
 
 
+def test_some_of_a_sorted_file_are_of_every_class():
+    labels = torch.arange(10).repeat_interleave(7)
+    some = Digits(torch.zeros(70, 1, 28, 28), labels).some(20)
+    assert len(some.images) == len(some.labels) == 20
+    assert len(some.labels.unique()) == 10
+
+
 def test_rounding_to_bits():
     network = nn.Linear(40, 30)
     for bits in (1, 2, 4):

@@ -11,10 +11,12 @@ import torch
 
 import lkas.driver
 from attacks.threat import RoadPatchThreat
+from defenses.driver_bounds.small import SmallDriver
 from lkas.network import DriverNet
 from scenarios.cli import main
 from scenarios.files import load, locate
 from scenarios.results.driver_bounds import CurvatureBound, Place, bound, places
+from scenarios.results.driver_bounds_plot import certified_radii
 from simulator.errors import InvalidInput
 
 PATCH = RoadPatchThreat(length_m=4.0, width_m=1.0, cell_m=1.0, ahead_m=10.0, keep_marks=False)
@@ -64,7 +66,21 @@ def test_a_bound_says_what_it_means():
     one = CurvatureBound(10.0, "pixels", 1 / 255, 0.0, -0.001, 0.002, 0.0015, (-0.0005, 0.0021), 1.0)
     assert one.violated
     assert not one.harmless
-    assert CurvatureBound(10.0, "pixels", 1 / 255, 0.001, -0.0004, 0.002, 0.0015, None, 1.0).harmless
+    harmless = CurvatureBound(10.0, "pixels", 1 / 255, 0.001, -0.0004, 0.002, 0.0015, None, 1.0)
+    assert harmless.harmless
+    assert not harmless.vacuous
+    assert replace(harmless, lower_per_m=-0.3, upper_per_m=40.0).vacuous
+    assert certified_radii([harmless, replace(one, s_m=10.0, radius=2 / 255)]) == {10.0: 1 / 255}
+
+
+def test_the_small_driver_is_bounded_and_attacked_like_others():
+    torch.manual_seed(5)
+    (path,) = locate("benign/highway_straight")
+    scenario = load(path).model_copy(update={"duration_s": 0.2})
+    place = next(places(scenario, SmallDriver().requires_grad_(False), PATCH, every_m=5.0))
+    found = bound(place, "pixels", 4 / 255, attacks=2, steps=2, generator=torch.Generator().manual_seed(0))
+    assert not found.violated
+    assert found.lower_per_m < found.clean_per_m < found.upper_per_m
 
 
 def test_cells_of_several_frames_are_refused(seen):
