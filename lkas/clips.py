@@ -16,8 +16,9 @@ from torch import Tensor
 from lkas.dirt import sample_dirt
 from lkas.domain import Motion, sample_camera, sample_motion, sample_scene, sample_speed
 from lkas.frames import pack_yuv
+from lkas.heads import CURVES
 from lkas.losses import Labels
-from lkas.network import AUXILIARY_ROWS, CURVES, SKY_ROWS
+from lkas.network import AUXILIARY_ROWS, SKY_ROWS
 from lkas.optics import Optics
 from simulator.camera import CAMERAS, Camera, Mounts
 from simulator.geometry import rotate

@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lkas.network import AUXILIARY_COLUMNS, CURVES, LAYOUT, POINTS
+from lkas.heads import CURVES, LAYOUT, POINTS
+from lkas.network import AUXILIARY_COLUMNS
 from simulator.world import DISTANCES_M
 
 

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from lkas.frames import pack_yuv
-from lkas.network import SKY_ROWS, DriverNet, FusedHeads, parse
+from lkas.heads import FusedHeads
+from lkas.network import SKY_ROWS, DriverNet, parse
 from lkas.perception import Perception
 from simulator.errors import InvalidInput
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from defenses.driver_bounds.curvature import LinearPlan
 from lkas.frames import pack_yuv
-from lkas.network import LAYOUT, POINTS, spread_m
+from lkas.heads import LAYOUT, POINTS, spread_m
 from simulator.errors import InvalidInput
 
 WEIGHTS = Path(__file__).parent / "small.safetensors"

@@ -18,8 +18,9 @@ from defenses.driver_bounds.small import PACKED, SmallDriver
 from lkas.augmentation import Changes
 from lkas.clips import Clip, EpisodeSpec, render_episode
 from lkas.frames import packing_kernel
+from lkas.heads import spread_m
 from lkas.losses import distance_weights
-from lkas.network import SKY_ROWS, spread_m
+from lkas.network import SKY_ROWS
 from lkas.validation import validation_seed
 from simulator.camera import CAMERAS
 from simulator.scene import Scene

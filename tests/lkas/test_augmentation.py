@@ -11,8 +11,9 @@ import torch
 from lkas.augmentation import Changes, mirror
 from lkas.clips import Clip
 from lkas.frames import pack_yuv
+from lkas.heads import CURVES
 from lkas.losses import Labels
-from lkas.network import AUXILIARY_COLUMNS, CURVES, SKY_ROWS
+from lkas.network import AUXILIARY_COLUMNS, SKY_ROWS
 
 
 def line_clip(column_px: int = 120) -> Clip:

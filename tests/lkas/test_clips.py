@@ -11,7 +11,8 @@ from torch import Tensor
 
 import lkas.clips
 from lkas.clips import Clip, EpisodeSpec, render_episode
-from lkas.network import AUXILIARY_ROWS, CURVES, SKY_ROWS
+from lkas.heads import CURVES
+from lkas.network import AUXILIARY_ROWS, SKY_ROWS
 from simulator.camera import CAMERAS
 from simulator.roads.layout import LaneLayout, Paint, Strip
 from simulator.roads.segments import Arc, Line, build_road

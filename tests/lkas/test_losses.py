@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from lkas.heads import CURVES, LAYOUT
 from lkas.losses import Labels, distance_weights, driving_loss, laplace_nll, tolerance_m
-from lkas.network import AUXILIARY_COLUMNS, AUXILIARY_ROWS, CURVES, LAYOUT
+from lkas.network import AUXILIARY_COLUMNS, AUXILIARY_ROWS
 
 
 def some_labels(size: int = 2) -> Labels:

@@ -18,8 +18,9 @@ from lkas.augmentation import Changes
 from lkas.clips import Clip, EpisodeSpec
 from lkas.driver import load_driver
 from lkas.frames import pack_yuv
+from lkas.heads import CURVES
 from lkas.losses import Labels, Losses
-from lkas.network import AUXILIARY_ROWS, CURVES
+from lkas.network import AUXILIARY_ROWS
 from lkas.training import Recipe, Trainer, episodes, learning_rate_at, pack_clips, train, unpack_clips
 from lkas.validation import evaluate, perceive, validation_seed
 from simulator.world import InvalidInput

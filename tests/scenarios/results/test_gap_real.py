@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from lkas.driver import DriverAssistant
-from lkas.network import LAYOUT, DriverNet
+from lkas.heads import LAYOUT
+from lkas.network import DriverNet
 from lkas.zoo.twinlitenet import TwinLiteNet
 from scenarios.cli import main
 from scenarios.results.gap_real import Comparison, Source, compare, describe, judged_frames, sources
