@@ -41,6 +41,7 @@ class SmallRecipe:
     """Everything that decides what comes out of the training.
 
     Attributes:
+        scenario: whose road and light it learns, by name.
         seed: of everything.
         episodes: stretches of the road that are rendered, 32 frames each.
         epochs: over all frames.
@@ -52,6 +53,7 @@ class SmallRecipe:
         learning_rate: of Adam; it falls to nothing along half a cosine.
     """
 
+    scenario: str = "benign/highway_straight"
     seed: int = 0
     episodes: int = 27
     epochs: int = 20

@@ -184,7 +184,7 @@ def train_small(arguments: argparse.Namespace) -> int:
     given = {name: value for name in names if (value := getattr(arguments, name)) is not None}
     if "radius" in given:
         given["radius"] /= 255
-    recipe = SmallRecipe(**given)
+    recipe = SmallRecipe(arguments.scenario, **given)
     paths = locate(arguments.scenario)
     if len(paths) != 1:
         raise InvalidInput(f"{arguments.scenario}: means {len(paths)} scenarios; name one")
