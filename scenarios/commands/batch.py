@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scenarios.commands.output import print_json, print_table
+from scenarios.commands.selection import check_numbers
 from simulator.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -47,10 +48,7 @@ def add_parser(subparsers: Any) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
-    for name, low, high in (("workers", 1, 1024), ("limit", 1, 10**6)):
-        value = getattr(arguments, name)
-        if value is not None and not low <= value <= high:
-            raise InvalidInput(f"--{name} {value}: give a number from {low} to {high}")
+    check_numbers(arguments, workers=(1, 1024), limit=(1, 10**6))
     if arguments.scheduler is not None and arguments.workers != 1:
         raise InvalidInput("--workers: the workers of --scheduler are used; give one of the two")
     if arguments.junit is not None:

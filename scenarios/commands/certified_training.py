@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import Any
 
 from scenarios.commands.output import print_json, print_table
-from simulator.errors import InvalidInput
+from scenarios.commands.selection import check_numbers
+
+COUNTS = {"samples": (1, math.inf), "judged": (1, math.inf), "seed": (0, math.inf)}
+"""What both subjects count."""
 
 
 def add_digits(subjects: Any) -> None:
@@ -39,7 +43,7 @@ def add_digits(subjects: Any) -> None:
 
 def execute_digits(arguments: argparse.Namespace) -> int:
     """Train and judge; returns the exit code."""
-    _check_counts(arguments)
+    check_numbers(arguments, **COUNTS)
     from scenarios.results.certified_digits import against_pixels, against_weights
     from scenarios.results.digits import load_digits
 
@@ -115,9 +119,7 @@ def add_language(subjects: Any) -> None:
 
 def execute_language(arguments: argparse.Namespace) -> int:
     """Train and judge; returns the exit code."""
-    _check_counts(arguments)
-    if arguments.budget < 1 or arguments.length < 1:
-        raise InvalidInput(f"--budget {arguments.budget}, --length {arguments.length}: give 1 or more")
+    check_numbers(arguments, **COUNTS, budget=(1, math.inf), length=(1, math.inf))
     from scenarios.results.certified_language import against_substitution, orders, phrases
 
     if arguments.sst2 is None:
@@ -143,9 +145,3 @@ def execute_language(arguments: argparse.Namespace) -> int:
     columns = ("training", "right", "under substitutions tried", "proved right", "time [s]")
     print_table(f"{arguments.network} against {arguments.budget} substitutions", columns, rows)
     return 0
-
-
-def _check_counts(arguments: argparse.Namespace) -> None:
-    for name, least in (("samples", 1), ("judged", 1), ("seed", 0)):
-        if getattr(arguments, name) < least:
-            raise InvalidInput(f"--{name} {getattr(arguments, name)}: give {least} or more")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scenarios.commands.certified_training import add_digits, add_language
 from scenarios.commands.output import print_json, print_table, progress_bar
+from scenarios.commands.selection import check_numbers
 from simulator.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -163,11 +165,8 @@ def _check(arguments: argparse.Namespace) -> None:
             not 0 < one < 1e4 for one in (value if isinstance(value, list) else [value]) if one is not None
         ):
             raise InvalidInput(f"--{name} {value}: give a positive number below 10000")
-    for name, least in (("places", 1), ("frames", 1), ("attacks", 0), ("seed", 0)):
-        if getattr(arguments, name) < least:
-            raise InvalidInput(f"--{name} {getattr(arguments, name)}: give {least} or more")
-    if arguments.ahead < 0:
-        raise InvalidInput(f"--ahead {arguments.ahead}: give 0 or more")
+    least = {"places": 1, "frames": 1, "attacks": 0, "seed": 0, "ahead": 0}
+    check_numbers(arguments, **{name: (low, math.inf) for name, low in least.items()})
     if arguments.threat == "cells" and arguments.frames > 1:
         raise InvalidInput("--frames: cells are bounded in one frame; take --threat pixels for several")
     if arguments.plot is not None and arguments.plot.suffix not in (".png", ".svg"):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scenarios.commands.output import print_json, print_table, progress_bar
+from scenarios.commands.selection import check_numbers
 from simulator.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -136,8 +137,7 @@ def execute_real(arguments: argparse.Namespace) -> int:
     from scenarios.reports.mosaic import check_mosaic, write_mosaic
     from scenarios.results.gap_real import compare, describe, judged_frames, sources
 
-    if arguments.every < 1:
-        raise InvalidInput(f"--every {arguments.every}: give 1 or more")
+    check_numbers(arguments, every=(1, math.inf))
     if arguments.focal is not None and not 10 <= arguments.focal <= 100_000:
         raise InvalidInput(f"--focal {arguments.focal:g}: give 10 to 100000 pixels")
     check_mosaic(arguments.mosaic)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from scenarios.commands.output import print_json, print_table
+from scenarios.commands.selection import check_numbers
 from simulator.errors import InvalidInput
 
 OUT = Path("batches/results")
@@ -66,8 +67,7 @@ def add_parser(subparsers: Any) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
-    if not 1 <= arguments.workers <= 1024:
-        raise InvalidInput(f"--workers {arguments.workers}: give a number from 1 to 1024")
+    check_numbers(arguments, workers=(1, 1024))
     unknown = [name for name in arguments.sections if name not in SECTIONS]
     if unknown:
         raise InvalidInput(f"results: there is no section {unknown[0]}; there are {', '.join(SECTIONS)}")

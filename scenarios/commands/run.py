@@ -77,8 +77,7 @@ def execute(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
     if arguments.web and not arguments.view:
         raise InvalidInput("--web: says how --view is shown; give both")
-    if not 1 <= arguments.seeds <= 1000:
-        raise InvalidInput(f"--seeds {arguments.seeds}: give a number from 1 to 1000")
+    selection.check_numbers(arguments, seeds=(1, 1000))
     scenarios = [
         scenario.with_seed(scenario.seed + repetition)
         for scenario in selection.chosen(arguments)

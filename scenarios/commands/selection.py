@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,19 @@ from simulator.errors import InvalidInput
 if TYPE_CHECKING:
     from scenarios.registry import Options
     from scenarios.schema import Scenario
+
+
+def check_numbers(arguments: argparse.Namespace, **bounds: tuple[float, float]) -> None:
+    """Refuse numbers outside of their bounds, named as the arguments are; what was not given is not looked at.
+
+    Raises:
+        InvalidInput: naming the option, the value and what would be accepted.
+    """
+    for name, (low, high) in bounds.items():
+        value = getattr(arguments, name)
+        if value is not None and not low <= value <= high:
+            accepted = f"{low} or more" if math.isinf(high) else f"a number from {low} to {high}"
+            raise InvalidInput(f"--{name.replace('_', '-')} {value:g}: give {accepted}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

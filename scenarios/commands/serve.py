@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from scenarios.commands.selection import check_numbers
 from simulator.errors import InvalidInput
 
 DESCRIPTION = """\
@@ -59,10 +60,7 @@ def add_parser(subparsers: Any) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run the command until it is interrupted; returns the exit code."""
-    for name in ("port", "streaming_port"):
-        port = getattr(arguments, name)
-        if port is not None and not 0 <= port <= 65535:
-            raise InvalidInput(f"--{name.replace('_', '-')} {port}: give a number from 0 to 65535")
+    check_numbers(arguments, port=(0, 65535), streaming_port=(0, 65535))
     if arguments.streaming_port is None and arguments.port == 65535:
         raise InvalidInput(
             "--port 65535: there is no port after it for the data; give another or --streaming-port"

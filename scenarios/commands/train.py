@@ -137,7 +137,7 @@ def train_lane_keeping(arguments: argparse.Namespace) -> int:
 
     from lkas.training import Recipe, train
 
-    _check(
+    selection.check_numbers(
         arguments,
         seed=(0, LARGEST_SEED),
         dirt=(0, 1),
@@ -172,7 +172,7 @@ def train_small(arguments: argparse.Namespace) -> int:
     from scenarios.build import scene_of
     from scenarios.files import load, locate
 
-    _check(
+    selection.check_numbers(
         arguments,
         seed=(0, LARGEST_SEED),
         episodes=(1, 10**5),
@@ -200,7 +200,7 @@ def train_autoencoder(arguments: argparse.Namespace) -> int:
     """Train a denoiser; returns the exit code."""
     from defenses.input_transformations.autoencoder_training import DenoiserRecipe, train_denoiser
 
-    _check(arguments, seed=(0, LARGEST_SEED), steps=(1, 10**7), noise=(0.001, 1))
+    selection.check_numbers(arguments, seed=(0, LARGEST_SEED), steps=(1, 10**7), noise=(0.001, 1))
     given = {name: getattr(arguments, name) for name in ("seed", "steps", "noise")}
     recipe = DenoiserRecipe(**{name: value for name, value in given.items() if value is not None})
     weights = train_denoiser(recipe, arguments.out)
@@ -215,7 +215,7 @@ def train_task(arguments: argparse.Namespace) -> int:
     from defenses import task as tasks
     from scenarios.store import write_json
 
-    _check(arguments, seed=(0, LARGEST_SEED), steps=(1, 10**7), learning_rate=(1e-9, 10))
+    selection.check_numbers(arguments, seed=(0, LARGEST_SEED), steps=(1, 10**7), learning_rate=(1e-9, 10))
     options = selection.parse_options("tasks", arguments.name, arguments.overrides)
     task: tasks.Task = plugin("tasks", arguments.name).load()(options)
     recipe = tasks.TaskRecipe(arguments.seed, arguments.steps, arguments.learning_rate)
@@ -238,11 +238,3 @@ def train_task(arguments: argparse.Namespace) -> int:
     else:
         print(f"trained: {weights}; quality on new samples {card['quality']:.3g}")
     return 0
-
-
-def _check(arguments: argparse.Namespace, **bounds: tuple[float, float]) -> None:
-    """Refuse numbers outside of their bounds."""
-    for name, (low, high) in bounds.items():
-        value = getattr(arguments, name)
-        if value is not None and not low <= value <= high:
-            raise InvalidInput(f"--{name.replace('_', '-')} {value:g}: give a number from {low} to {high}")
