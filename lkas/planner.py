@@ -32,7 +32,7 @@ class PlannerParameters:
 
     Attributes:
         wheelbase_m: of the car.
-        delay_s: of the steering actuator, which the plan starts after.
+        delay_s: until the car answers (actuator, computer, tyres), which the plan starts after.
         steering_rate_limit_radps: at the front wheels: how far they get within the delay.
         path_cost: on the lateral error e squared. openpilot 0.6.6 has 1.3: 1 for the path, and the quadratic part of
             its repulsion from the lane lines. So little lets a car that sees a bend begin early drive into it early;

@@ -38,7 +38,7 @@ class VehicleParameters:
         max_lateral_acceleration_mps2: limit on speed**2 * curvature; inf for none.
         max_lateral_jerk_mps3: limit on speed**2 * d(curvature)/dt; inf for none.
         steering_delay_s: between a steering command and the first motion of the wheel, rounded to 10 ms.
-        predicted_delay_s: the delay that a planner should reckon with; published evaluations have it here only.
+        predicted_delay_s: what a planner should reckon with at least; published evaluations have it here only.
         acceleration_time_constant_s: of the first-order response to an acceleration command.
         max_acceleration_mps2: strongest acceleration of the car.
         max_braking_mps2: strongest deceleration, positive.
@@ -122,7 +122,7 @@ class VehicleParameters:
     def slip_of(self, curvature_per_m: Tensor, speed_mps: Tensor) -> Tensor | None:
         """Angle from the car's axis to the course of its rear axle on a circle, rad; None where tyres do not slip.
 
-        A car that understeers or not points into the curve by what its rear tyres slip outwards.
+        A car points into the curve by as much as its rear tyres slip outwards, whether it understeers or not.
         """
         if self.model == "kinematic":
             return None

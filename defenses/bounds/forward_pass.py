@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from defenses.bounds.interval import Interval
+from defenses.bounds.interval import Interval, at_least
 from defenses.bounds.methods import Method, on_interval
 from defenses.bounds.problem import Problem
 from defenses.bounds.regions import Region
@@ -34,7 +34,7 @@ class Forward(Method):
         weight = weight + negative @ forms.upper_weight.flatten(2).transpose(1, 2)
         bias = positive @ forms.lower.flatten(1).unsqueeze(2) + negative @ forms.upper.flatten(1).unsqueeze(2)
         linear = bias.squeeze(2) + _least(weight, roots)
-        return torch.fmax(linear, on_interval(interval, plain))
+        return torch.maximum(at_least(linear), on_interval(interval, plain))
 
 
 Root = tuple[Region, int, int]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,6 +12,11 @@ from torch import Tensor
 ROUNDING = 64
 """Bounds are computed without directed rounding. Over random graphs they were never wrong by so many units in the last
 place (tests/defenses/bounds/test_random_graphs.py); that is a measured allowance, not a proof."""
+
+
+def at_least(bound: Tensor) -> Tensor:
+    """Lower bounds, with minus infinity where they overflowed: differences of infinities are no numbers."""
+    return torch.where(bound < math.inf, bound, -math.inf)
 
 
 @dataclass(frozen=True)
@@ -64,10 +70,17 @@ class Interval:
 
     def intersect(self, other: Interval) -> Interval:
         """The common part of two sound intervals; where rounding makes them cross, both take the upper
-        bound's place. A bound that is not a number, because numbers grew too large on the way to it, says nothing.
+        bound's place.
         """
-        upper = torch.fmin(self.upper, other.upper)
-        return Interval(torch.fmin(torch.fmax(self.lower, other.lower), upper), upper)
+        one, two = self.known(), other.known()
+        upper = torch.minimum(one.upper, two.upper)
+        return Interval(torch.minimum(torch.maximum(one.lower, two.lower), upper), upper)
+
+    def known(self) -> Interval:
+        """What is left where numbers grew too large: a bound that is no number, or infinite on its own side, says
+        nothing.
+        """
+        return Interval(at_least(self.lower), -at_least(-self.upper))
 
     @staticmethod
     def around(centre: Tensor, radius: Tensor) -> Interval:

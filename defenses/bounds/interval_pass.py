@@ -44,7 +44,7 @@ def propagate(problem: Problem, refinements: Sequence[Refinement] = ()) -> None:
             shape.root(node)
             continue
         call = Call(node, problem)
-        problem.intervals[index] = RULES[node].interval(call)
+        problem.intervals[index] = RULES[node].interval(call).known()
         shape.visit(call)
         readers = [reader for reader in consumers[index] if reader.index in inside]
         # affine readers are bounded by the root in their turn

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from defenses.bounds.graph import Node
+from defenses.bounds.interval import at_least
 from defenses.bounds.interval_pass import Refinement, propagate, rows_at_once, tighten
 from defenses.bounds.problem import Problem
 from defenses.bounds.rows import Dense, Rows, Selection
@@ -107,7 +108,7 @@ def _refinement(effort: float) -> Refinement:
 def on_interval(interval: Interval, rows: Rows) -> Tensor:
     """Lower bounds on functionals of a value in a box."""
     centre, spread = rows.dot(interval.centre), rows.magnitude(interval.radius)
-    return torch.cat([centre - spread, -centre - spread], 1) if rows.mirrored else centre - spread
+    return at_least(torch.cat([centre - spread, -centre - spread], 1) if rows.mirrored else centre - spread)
 
 
 def in_pieces(problem: Problem, rows: Rows, bound: Callable[[Rows], Tensor]) -> Tensor:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-import torch
 from torch import Tensor
 
 from defenses.bounds.graph import Node
+from defenses.bounds.interval import at_least
 from defenses.bounds.problem import Problem
 from defenses.bounds.rows import Rows
 from defenses.bounds.rules.base import RULES, Call, Tuner, unmirrored
@@ -65,5 +65,4 @@ def walk(
             largest = max(largest, pulled.numel)
             spent += pulled.numel
     problem.cost[start.index] = max(problem.cost.get(start.index, 1), -(-largest // max(1, rows.count)))
-    # numbers that grew too large on the way leave infinities and differences of them: then nothing is known
-    return torch.where(total < math.inf, total, -math.inf)
+    return at_least(total)

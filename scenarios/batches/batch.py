@@ -17,11 +17,11 @@ from typing import Any
 
 from scenarios.batches.expansion import Batch, Episode
 from scenarios.batches.gates import GateResult, judge
-from scenarios.metrics import MetricValue
-from scenarios.registry import plugin
-from scenarios.store import Store, environment, read_json, replace_json
 from scenarios.batches.suite import Limits
 from scenarios.batches.worker import Report, Task, work_alone
+from scenarios.metrics import MetricValue
+from scenarios.registry import plugin
+from scenarios.store import COMPLETE, Store, environment, read_json, replace_json
 from simulator.errors import InvalidInput
 
 MANIFEST, RESULTS, TIMING, LOCK = "batch.json", "results.json", "timing.json", ".lock"
@@ -234,7 +234,10 @@ def _open(batch: Batch, out: Path, resume: bool) -> None:
     manifest = out / MANIFEST
     if manifest.exists():
         known = read_json(manifest)
-        if not resume:
+        if not isinstance(known, dict) or not {"suite", "digest", "episodes"} <= known.keys():
+            raise InvalidInput(f"{manifest}: this is no batch's record; name another folder with --out")
+        # a batch that was refused before its first episode has left nothing that could be mixed up
+        if not resume and any(out.glob(f"*/{COMPLETE}")):
             raise InvalidInput(
                 f"{out}: there is a batch of suite {known['suite']} already; go on with it by --resume, or name "
                 "another folder with --out"
@@ -245,6 +248,8 @@ def _open(batch: Batch, out: Path, resume: bool) -> None:
                 "the suite, a scenario or a network of it has changed since; name another folder with --out"
             )
         return
+    if resume and any(not path.name.startswith(".") for path in out.iterdir()):
+        raise InvalidInput(f"{out}: there is no batch in it to go on with; name another folder with --out")
     replace_json(
         manifest, {"suite": batch.suite.name, "digest": batch.digest, "episodes": len(batch.episodes)}
     )

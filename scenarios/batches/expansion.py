@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from scenarios.batches.suite import MAX_EPISODES, NONE, Choice, Distribution, Normal, Parameters, Suite, Where
 from scenarios.build import check_buildable
 from scenarios.files import Change, locate, packaged_suites, read, resolve, validate
 from scenarios.runner import scenario_hash
 from scenarios.schema import Scenario
 from scenarios.store import content_hash
-from scenarios.batches.suite import MAX_EPISODES, NONE, Choice, Distribution, Normal, Parameters, Suite, Where
 from simulator.errors import InvalidInput
 
 DECIMALS = 6

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from scenarios.batches.suite import Gate
 from scenarios.metrics import MetricValue
 from scenarios.statistics import Interval, bootstrap, clopper_pearson
-from scenarios.batches.suite import Gate
 
 SHOWN_CONFIDENCE = 0.95
 """Of the interval around a figure whose gate names no confidence."""

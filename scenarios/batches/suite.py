@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from scenarios.batches.worker import Limits
 from scenarios.registry import Options, Slot, Strict, plugin
 from scenarios.schema import Seed
 from scenarios.statistics import EXTREMES
-from scenarios.batches.worker import Limits
 
 NONE = "none"
 MAX_EPISODES = 100_000

@@ -67,8 +67,8 @@ def overhead(workers: int, advance: Callable[[int], None] = lambda episodes: Non
         began = time.perf_counter()
         result = run_batch(batch, Path(folder) / "out", crew=Crew(workers), progress=lambda one: advance(1))
         wall_s = time.perf_counter() - began
-    reports = [one.report for one in result.episodes]
-    if any(one.outcome is None for one in result.episodes):
-        raise InfrastructureError(f"{result.episodes[0].reason or 'an episode has no result'}")
-    episodes_s = sum(report.wall_s for report in reports if report is not None)
+    for one in result.episodes:
+        if one.outcome is None:
+            raise InfrastructureError(f"{one.episode.labels}: {one.reason}")
+    episodes_s = sum(one.report.wall_s for one in result.episodes if one.report is not None)
     return Overhead(workers, wall_s, episodes_s, 1000 * (wall_s - episodes_s / workers) / EPISODES)

@@ -171,6 +171,10 @@ def _check(arguments: argparse.Namespace) -> None:
         raise InvalidInput("--frames: cells are bounded in one frame; take --threat pixels for several")
     if arguments.plot is not None and arguments.plot.suffix not in (".png", ".svg"):
         raise InvalidInput(f"--plot {arguments.plot}: give a name that ends in .png or .svg")
+    if arguments.plot is not None and not arguments.plot.absolute().parent.is_dir():
+        raise InvalidInput(
+            f"--plot {arguments.plot}: there is no folder {arguments.plot.parent}; make it first"
+        )
 
 
 def _row(one: CurvatureBound) -> tuple[str, ...]:

@@ -233,3 +233,31 @@ def test_backward_walks_cut_short_are_sound_and_no_tighter(images, effort):
         assert width == least
     elif effort <= 1e3:
         assert width > 1.05 * least
+
+
+@pytest.mark.parametrize("method", [IBP(), Forward(), Backward()], ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize("activation", [torch.tanh, torch.sigmoid])
+@pytest.mark.parametrize("factor", [1.0, 0.5])
+def test_bounds_that_overflow_say_nothing_wrong(method, activation, factor):
+    """Exponentials whose bounds are infinite meet a linear layer: differences of infinities are no numbers."""
+
+    class Growing(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.first, self.last = nn.Linear(2, 3), nn.Linear(3, 1)
+            with torch.no_grad():
+                self.first.weight.abs_()
+                self.first.bias.fill_(-5.0)
+
+        def forward(self, x):
+            return self.last(activation(factor * self.first(torch.exp(60 * x))))
+
+    model, x = Growing(), torch.zeros(1, 2)
+    found = BoundedModel.of(model, x).bounds(x, Ball(2.0), method)
+    points = 4 * torch.rand(2000, 2, generator=torch.Generator().manual_seed(1)) - 2
+    with torch.no_grad():
+        values = model(points)
+    values = values[values.isfinite()]
+    assert found.lower.item() <= values.min()
+    assert found.upper.item() >= values.max()

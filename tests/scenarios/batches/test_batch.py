@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from scenarios.batches.batch import LOCK, RESULTS, Crew, EpisodeResult, run_batch
-from scenarios.cli import main
 from scenarios.batches.expansion import load_batch
-from scenarios.store import COMPLETE, Store, read_json
 from scenarios.batches.worker import Limits, Task, Worker
+from scenarios.cli import main
+from scenarios.store import COMPLETE, Store, read_json
 from simulator.world import InfrastructureError
 
 MakeSuite = Callable[..., Path]
@@ -46,6 +46,20 @@ def task_of(suite: Path, out: Path, limits: Limits) -> Task:
 def folders(out: Path) -> dict[str, float]:
     """When each complete run was written."""
     return {path.parent.name: path.stat().st_mtime_ns for path in out.glob(f"[!.]*/{COMPLETE}")}
+
+
+def test_only_a_batchs_own_folder_is_gone_on_with(
+    make_suite: MakeSuite, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite, out = str(make_suite(matrix={"seeds": [0]})), tmp_path / "out"
+    assert main(["batch", suite, "--out", str(out), "--scheduler", "nowhere"]) == 2
+    assert main(["batch", suite, "--out", str(out)]) == 0, "what was refused has claimed nothing"
+    (out / "batch.json").write_text("{}")
+    assert main(["batch", suite, "--out", str(out), "--resume"]) == 2
+    assert "no batch's record" in capsys.readouterr().err
+    (out / "batch.json").unlink()
+    assert main(["batch", suite, "--out", str(out), "--resume"]) == 2
+    assert "there is no batch in it" in capsys.readouterr().err
 
 
 def test_a_batch_leaves_everything(

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from scenarios.batches.gates import judge
-from scenarios.metrics import MetricValue
 from scenarios.batches.suite import Gate
+from scenarios.metrics import MetricValue
 
 
 def gate(**fields: Any) -> Gate:

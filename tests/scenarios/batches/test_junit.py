@@ -14,9 +14,9 @@ from scenarios.batches.batch import BatchResult, EpisodeResult
 from scenarios.batches.expansion import load_batch
 from scenarios.batches.gates import GateResult, judge
 from scenarios.batches.junit import write_junit
-from scenarios.metrics import MetricValue
 from scenarios.batches.suite import Gate
 from scenarios.batches.worker import Report
+from scenarios.metrics import MetricValue
 from simulator.world import InfrastructureError
 
 MakeSuite = Callable[..., Path]

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scenarios.cli import main
 from scenarios.batches.expansion import Labels, draw, generator_of, load_batch
+from scenarios.batches.suite import Choice, Normal, Uniform, Where
+from scenarios.cli import main
 from scenarios.files import packaged_suites
 from scenarios.store import Store
-from scenarios.batches.suite import Choice, Normal, Uniform, Where
 from simulator.world import InvalidInput
 
 MakeSuite = Callable[..., Path]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.store import Store
 from scenarios.batches.worker import Limits, Report, Task, Worker
+from scenarios.store import Store
 
 
 @pytest.fixture

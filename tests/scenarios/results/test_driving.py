@@ -56,6 +56,8 @@ def test_the_command_rewrites_and_judges(
 
 def test_every_section_has_a_function() -> None:
     assert tuple(results.SECTIONS) == SECTIONS
+    for name in SECTIONS:
+        results.find_section(Path(__file__).parents[3] / "README.md", name)
 
 
 def test_deviation_is_the_largest_distance_to_the_other_run() -> None:
