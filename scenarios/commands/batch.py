@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scenarios.commands.output import print_json, print_table
-from scenarios.commands.selection import check_numbers
+from scenarios.commands.selection import check_file, check_numbers
 from simulator.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def add_parser(subparsers: Any) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
     check_numbers(arguments, workers=(1, 1024), limit=(1, 10**6))
+    check_file("--junit", arguments.junit)
     if arguments.scheduler is not None and arguments.workers != 1:
         raise InvalidInput("--workers: the workers of --scheduler are used; give one of the two")
     if arguments.junit is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from scenarios.commands.certified_training import add_digits, add_language
 from scenarios.commands.output import print_json, print_table, progress_bar
-from scenarios.commands.selection import check_numbers
+from scenarios.commands.selection import check_file, check_numbers
 from simulator.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -171,10 +171,7 @@ def _check(arguments: argparse.Namespace) -> None:
         raise InvalidInput("--frames: cells are bounded in one frame; take --threat pixels for several")
     if arguments.plot is not None and arguments.plot.suffix not in (".png", ".svg"):
         raise InvalidInput(f"--plot {arguments.plot}: give a name that ends in .png or .svg")
-    if arguments.plot is not None and not arguments.plot.absolute().parent.is_dir():
-        raise InvalidInput(
-            f"--plot {arguments.plot}: there is no folder {arguments.plot.parent}; make it first"
-        )
+    check_file("--plot", arguments.plot)
 
 
 def _row(one: CurvatureBound) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from scenarios.commands.selection import check_file
 from simulator.errors import InfrastructureError
 
 
@@ -29,6 +30,7 @@ def add_parser(subparsers: Any) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
+    check_file("--out", arguments.out)
     from scenarios.reports import report
     from scenarios.reports.data import read_results
 

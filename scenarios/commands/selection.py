@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,21 @@ def check_numbers(arguments: argparse.Namespace, **bounds: tuple[float, float]) 
         if value is not None and not low <= value <= high:
             accepted = f"{low} or more" if math.isinf(high) else f"a number from {low} to {high}"
             raise InvalidInput(f"--{name.replace('_', '-')} {value:g}: give {accepted}")
+
+
+def check_file(option: str, path: Path | None) -> None:
+    """See before the work whether a file can be written after it.
+
+    Raises:
+        InvalidInput: its folder is not there, or nobody may write in it.
+    """
+    if path is None:
+        return
+    folder = path.absolute().parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK) or path.is_dir():
+        raise InvalidInput(
+            f"{option} {path}: cannot be written; is its folder there, and may you write in it?"
+        )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
