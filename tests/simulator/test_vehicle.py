@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -188,3 +189,24 @@ def test_impossible_cars_are_refused_by_name_of_the_field(change: dict[str, obje
 def test_unknown_preset_is_refused_with_the_known_ones() -> None:
     with pytest.raises(InvalidInput, match="iso_11270"):
         preset("formula_1")
+
+
+def test_the_course_of_slipping_tyres_lags_as_their_transfer_function_says() -> None:
+    """The delay of a linear system is minus the derivative of the logarithm of its transfer function at zero."""
+    assert PRESETS["openpilot_0_6"].course_lag_s == 0.0
+    car = PRESETS["openpilot_0_6_dynamic"]
+    speed, front, rear = 20.0, car.front_stiffness_n_per_rad, car.rear_stiffness_n_per_rad
+    arms = np.array([car.mass_to_front_axle_m, car.mass_to_front_axle_m - car.wheelbase_m])
+    # each axle's force on lateral speed and yaw rate, by the slip of its tyres
+    pull = np.stack([np.ones(2) / car.mass_kg, arms / car.yaw_inertia_kgm2])
+    slip = np.stack([-np.ones(2) / speed, -arms / speed], 1)
+    matrix = pull @ (np.array([[front], [rear]]) * slip) - [[0.0, speed], [0.0, 0.0]]
+    steered = pull[:, 0] * front
+
+    def course_rate(s: float) -> float:
+        sideways, turning = np.linalg.solve(s * np.eye(2) - matrix, steered)
+        return float(turning + s * (sideways + arms[1] * turning) / speed)
+
+    step = 1e-5
+    slope = (course_rate(step) - course_rate(-step)) / (2 * step)
+    assert car.course_lag_s == pytest.approx(-slope / course_rate(0.0), rel=1e-6)
