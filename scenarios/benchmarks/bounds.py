@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -86,6 +87,7 @@ def measure(network: str, batch: int) -> Iterator[Measurement]:
 def observe(function: Callable[[], Result]) -> tuple[Result, float, float | None]:
     """A result, the least processor time [s] and the greatest rise in memory [MiB] of some repetitions."""
     seconds: list[float] = []
+    gc.collect()  # what earlier work left in cycles, freed halfway, would hide the rise
     before = _reset_peak()
     while True:
         began = time.process_time()
