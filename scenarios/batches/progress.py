@@ -13,9 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from scenarios.batches.batch import EpisodeResult
-
-QUIET_S = 30.0
-"""How often a line is printed where nobody watches a bar, as in a CI log."""
+from scenarios.output import QUIET_S
 
 
 @contextmanager

@@ -7,8 +7,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scenarios.commands.output import print_json, print_table
 from scenarios.commands.selection import check_file, check_numbers
+from scenarios.output import print_json, print_table
 from simulator.errors import InvalidInput
 
 if TYPE_CHECKING:

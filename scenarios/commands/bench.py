@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from scenarios.commands.output import print_json, print_table, progress_bar
+from scenarios.output import print_json, print_table, progress_bar
 from simulator.errors import InvalidInput
 
 

@@ -7,8 +7,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from scenarios.commands.output import print_json, print_table
 from scenarios.commands.selection import check_numbers
+from scenarios.output import print_json, print_table
 
 COUNTS = {"samples": (1, math.inf), "judged": (1, math.inf), "seed": (0, math.inf)}
 """What both subjects count."""

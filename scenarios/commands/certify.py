@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scenarios.commands.certified_training import add_digits, add_language
-from scenarios.commands.output import print_json, print_table, progress_bar
 from scenarios.commands.selection import check_file, check_numbers
+from scenarios.output import print_json, print_table, progress_bar
 from simulator.errors import InvalidInput
 
 if TYPE_CHECKING:

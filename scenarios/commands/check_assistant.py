@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from scenarios.commands import selection
-from scenarios.commands.output import print_json, print_table
+from scenarios.output import print_json, print_table
 from scenarios.registry import plugin
 
 

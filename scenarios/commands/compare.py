@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scenarios.commands.output import print_json, print_table
+from scenarios.output import print_json, print_table
 
 if TYPE_CHECKING:
     from scenarios.reports.compare import Comparison

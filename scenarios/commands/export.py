@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from scenarios.commands.output import print_json, print_table
+from scenarios.output import print_json, print_table
 from simulator.errors import InvalidInput, MissingExtra
 
 EPILOG = """\

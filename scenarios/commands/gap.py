@@ -7,8 +7,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scenarios.commands.output import print_json, print_table, progress_bar
 from scenarios.commands.selection import check_numbers
+from scenarios.output import print_json, print_table, progress_bar
 from simulator.errors import InvalidInput
 
 if TYPE_CHECKING:

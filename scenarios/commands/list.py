@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from scenarios.commands.output import print_json, print_table
+from scenarios.output import print_json, print_table
 from scenarios.registry import GROUPS, faults, plugins
 
 

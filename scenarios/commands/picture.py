@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scenarios.commands import selection
-from scenarios.commands.output import progress_bar
+from scenarios.output import progress_bar
 from simulator.errors import InvalidInput
 
 if TYPE_CHECKING:

@@ -6,17 +6,12 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from scenarios.commands.output import print_json, print_table
 from scenarios.commands.selection import check_numbers
+from scenarios.output import print_json, print_table
+from scenarios.results import sections
 from simulator.errors import InvalidInput
 
 OUT = Path("batches/results")
-SECTIONS = (
-    "benign", "maps", "dirt", "speed", "drp80", "drp80_each", "drp16", "transfer", "defenses", "reuse", "sweeps",
-    "victims",
-)  # fmt: skip
-NEED_DATA = ("maps", "victims")
-"""Sections that are made with ``--maps`` only."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -29,7 +24,7 @@ def add_parser(subparsers: Any) -> None:
         "The exit code is 1 if a bar is not met.",
     )
     parser.add_argument(
-        "sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)} (default: all)"
+        "sections", nargs="*", metavar="SECTION", help=f"of {', '.join(sections.SECTIONS)} (default: all)"
     )
     parser.add_argument(
         "--readme", type=Path, default=Path("README.md"), metavar="FILE", help="default: README.md"
@@ -68,17 +63,19 @@ def add_parser(subparsers: Any) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
     check_numbers(arguments, workers=(1, 1024))
-    unknown = [name for name in arguments.sections if name not in SECTIONS]
+    unknown = [name for name in arguments.sections if name not in sections.SECTIONS]
     if unknown:
-        raise InvalidInput(f"results: there is no section {unknown[0]}; there are {', '.join(SECTIONS)}")
-    chosen = arguments.sections or [name for name in SECTIONS if name not in NEED_DATA or arguments.maps]
+        known = ", ".join(sections.SECTIONS)
+        raise InvalidInput(f"results: there is no section {unknown[0]}; there are {known}")
+    chosen = arguments.sections or [
+        name for name in sections.SECTIONS if name not in sections.NEED_DATA or arguments.maps
+    ]
     from scenarios import yaml_text
-    from scenarios.results import driving as results
     from scenarios.results.tables import Means
 
     if not arguments.dry:
         for name in chosen:  # before the work, not after it
-            results.find_section(arguments.readme, name)
+            sections.find(arguments.readme, name)
     drivers = {}
     for words in arguments.driver:
         name, equals, text = words.partition("=")
@@ -88,9 +85,9 @@ def execute(arguments: argparse.Namespace) -> int:
     means = Means(arguments.maps, arguments.out, arguments.workers, drivers)
     tables = {}
     for name in chosen:
-        tables[name] = results.SECTIONS[name](means)
+        tables[name] = sections.maker(name)(means)
         if not arguments.dry:
-            results.rewrite(arguments.readme, name, tables[name])
+            sections.rewrite(arguments.readme, name, tables[name])
         if not arguments.json:
             met = "all bars met" if tables[name].met else "NOT ALL BARS MET"
             print_table(f"{name}: {met}", tables[name].columns, tables[name].rows)

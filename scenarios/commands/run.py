@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scenarios.commands import selection
-from scenarios.commands.output import print_json, print_table, progress_bar
+from scenarios.output import print_json, print_table, progress_bar
 from simulator.errors import InvalidInput
 
 if TYPE_CHECKING:

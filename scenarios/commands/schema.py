@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from scenarios.commands.output import print_json
+from scenarios.output import print_json
 
 
 def add_parser(subparsers: Any) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scenarios.commands import selection
-from scenarios.commands.output import print_json, progress_bar
+from scenarios.output import print_json, progress_bar
 from scenarios.registry import plugin
 from simulator.errors import InvalidInput
 

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from scenarios.commands import selection
-from scenarios.commands.output import print_json, print_table
+from scenarios.output import print_json, print_table
 from simulator.errors import InvalidInput
 
 

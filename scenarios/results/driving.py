@@ -1,26 +1,19 @@
-"""The figures that are too slow for every test run, as tables for the README: ``make results`` runs them again.
-
-Each section of the README that is made here stands between ``<!-- results: NAME -->`` and ``<!-- end of results -->``.
-"""
+"""Figures of driving without an attack, or with random dirt only, and of the loop's speed."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 
 from scenarios.benchmarks.loop import loop
 from scenarios.build import road_of
-from scenarios.commands.output import progress_bar
 from scenarios.files import load, locate
 from scenarios.metrics import CAR_WIDTH_M
-from scenarios.results import drp_results, drp_robustness, drp_victims
+from scenarios.output import progress_bar
 from scenarios.results.tables import Means, Table
 from scenarios.runner import Outcome, run
 from scenarios.schema import Scenario
-from simulator.world import InvalidInput
 
 BENIGN_SEEDS = 3
 DIRT_SEEDS = 40
@@ -140,23 +133,6 @@ def speed(means: Means) -> Table:
     return Table(columns, rows, all(one.real_time_factor >= bars[one.worlds] for one in speeds))
 
 
-SECTIONS: dict[str, Callable[[Means], Table]] = {
-    "benign": benign,
-    "maps": maps_table,
-    "dirt": dirt,
-    "speed": speed,
-    "drp80": drp_results.drp80,
-    "drp80_each": drp_results.drp80_each,
-    "drp16": drp_results.drp16,
-    "transfer": drp_results.transfer,
-    "defenses": drp_results.defenses,
-    "reuse": drp_robustness.reuse,
-    "sweeps": drp_robustness.sweeps,
-    "victims": drp_victims.victims,
-}
-"""Sections of the README by name."""
-
-
 def worst(runs: Sequence[Outcome], metric: str) -> str:
     """The largest value of a metric, or that one could not be computed."""
     values = [outcome.metrics[metric] for outcome in runs]
@@ -182,26 +158,3 @@ def lane_width(scenario: Scenario) -> float:
     """Width of the lane that is driven on, where it is widest."""
     road = road_of(scenario)
     return float(np.max(road.ego_lane.left_m - road.ego_lane.right_m))
-
-
-def find_section(readme: Path, name: str) -> tuple[str, int, int]:
-    """The text of the README, and where in it a section begins and ends.
-
-    Raises:
-        InvalidInput: there is no such file, or no such section in it.
-    """
-    try:
-        text = readme.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"{readme}: cannot be read ({error})") from error
-    begin, end = f"<!-- results: {name} -->", "<!-- end of results -->"
-    section = re.search(rf"{re.escape(begin)}\n(.*?){re.escape(end)}", text, re.DOTALL)
-    if section is None:
-        raise InvalidInput(f"{readme}: there is no section between '{begin}' and '{end}'")
-    return text, *section.span(1)
-
-
-def rewrite(readme: Path, name: str, table: Table) -> None:
-    """Put a table into its section of the README."""
-    text, begin, end = find_section(readme, name)
-    readme.write_text(f"{text[:begin]}\n{table.markdown()}\n\n{text[end:]}", encoding="utf-8")

@@ -1,21 +1,19 @@
-"""Figures of the dirty road patch over its benchmark, beside other attacks, on other drivers, and under defenses."""
+"""Figures of the dirty road patch over its benchmark, and beside other attacks."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lkas.driver import WEIGHTS
 from scenarios.files import locate
 from scenarios.results.tables import Means, Table, mean, share
 from scenarios.results.trials import Trial, drive, variation, variations
 from scenarios.schema import Scenario
-from simulator.world import InvalidInput
 
 BUDGETS = ("paint", "published")
 DIRT_DRAWS = 20
@@ -187,74 +185,3 @@ def clean_row(trials: Sequence[Trial]) -> tuple[str, ...]:
     """What the benign drives beside some attacks come to: no deviation from themselves, and the offset of bad days."""
     offset = mean([trial.figure("benign_offset_p99") for trial in trials])
     return (CONTROLS[0], share([False] * len(trials)), "", "0", offset, "", "0", "1")
-
-
-def shipped_drivers() -> dict[str, Any]:
-    """Every driver that comes with dirtyroad."""
-    names = sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
-    return {name: {"type": "lane_keeping", "weights": name} for name in names}
-
-
-def transfer(means: Means) -> Table:
-    """What a patch that was made for one driver does to the others."""
-    drivers = {**shipped_drivers(), **means.drivers}
-    if len(drivers) < 2:
-        raise InvalidInput(
-            "results transfer: there is one driver only; name others with --driver NAME=ASSISTANT"
-        )
-    rows = []
-    for made_for, victim in drivers.items():
-        cells = []
-        for driven_by, assistant in drivers.items():
-            attack = {} if made_for == driven_by else {"victim": victim}
-            scenarios = variations("drp16", attack, {"assistant": assistant})
-            trials = drive(means, f"transfer, {made_for} to {driven_by}", scenarios)
-            cells.append(share([trial.succeeded for trial in trials]))
-        rows.append((made_for, *cells))
-    return Table(("made for \\ drives", *drivers), tuple(rows), len(drivers) >= 3)
-
-
-DEFENSES: dict[str, Any] = {
-    "JPEG, quality 20": {"type": "jpeg", "quality": 20},
-    "4 bits a colour": {"type": "bit_depth", "bits": 4},
-    "Gaussian noise, 0.05": {"type": "gaussian_noise", "standard_deviation": 0.05},
-    "median of 5 x 5": {"type": "median_blur", "kernel": 5},
-    "autoencoder": {"type": "autoencoder"},
-}
-VEHICLES = ("iso_11270", "openpilot_0_6_delayed")
-AUGMENTED = "dirt_augmented"
-
-
-def defenses(means: Means) -> Table:
-    """Other limits of the car, a driver that has seen dirt, and each transformation, plain and adaptive."""
-    drivers = shipped_drivers()
-    conditions: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [("none", "", {}, {})]
-    conditions += [(f"limits {name}", "adaptive", {}, {"ego.vehicle": name}) for name in VEHICLES]
-    if AUGMENTED in drivers:
-        driven = {"assistant": drivers[AUGMENTED]}
-        conditions.append((f"driver {AUGMENTED}", "plain", {"victim": drivers["standard"]}, driven))
-        conditions.append((f"driver {AUGMENTED}", "adaptive", {}, driven))
-    for name, defense in DEFENSES.items():
-        for attacker in ("plain", "adaptive"):
-            conditions.append((name, attacker, {"adaptive": attacker == "adaptive"}, {"defenses": [defense]}))
-    rows = []
-    undefended: Mapping[str, float] = {}
-    for name, attacker, attack, changes in conditions:
-        trials = drive(means, f"defenses, {name} {attacker}", variations("drp16", attack, changes))
-        benign = {trial.scenario.name: trial.figure("benign_offset_p99") for trial in trials}
-        undefended = undefended or benign
-        cost = [benign[scenario] - undefended[scenario] for scenario in benign]
-        rows.append(
-            (
-                name,
-                attacker,
-                share([trial.succeeded for trial in trials]),
-                mean([trial.figure("time_to_success") for trial in trials]),
-                mean(list(benign.values())),
-                mean(cost),
-            )
-        )
-    columns = (
-        "defense", "attacker", "success", "time to success [s]", "benign p99 offset [m]", "more than without [m]",
-    )  # fmt: skip
-    return Table(columns, tuple(rows), AUGMENTED in drivers)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from scenarios.files import locate
-from scenarios.results.drp_results import shipped_drivers
+from scenarios.results.drp_drivers import STANDARD, shipped_drivers
 from scenarios.results.tables import Means, Table, mean, share
 from scenarios.results.trials import drive, variation
 
@@ -16,8 +16,6 @@ RECORDED = "replay/drp_sc1_dirty_road"
 RENDERED = ("drp80/highway_02_left", "drp80/highway_03_right", "drp80/local_02_left", "drp80/local_03_right")
 DIRT_DRAWS = 5
 """Of random dirt, on every road: the slowest victims take minutes for each."""
-
-STANDARD = "standard"
 
 
 def victims(means: Means) -> Table:

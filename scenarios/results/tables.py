@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,10 @@ class Means:
     out: Path
     workers: int = 1
     drivers: Mapping[str, Any] = field(default_factory=dict)
+
+
+Section = Callable[[Means], Table]
+"""Makes one table of the README."""
 
 
 def share(happened: Sequence[bool]) -> str:

@@ -15,7 +15,7 @@ from scenarios.files import locate
 from scenarios.metrics import MetricValue
 from scenarios.plugins.attacks import DirtyRoadOptions, RandomDirtOptions, SavedPatchOptions
 from scenarios.plugins.rehearsals import patch_folder
-from scenarios.results import drp_results, drp_robustness, drp_victims, trials
+from scenarios.results import drp_drivers, drp_results, drp_robustness, drp_victims, trials
 from scenarios.results.tables import Means
 from scenarios.results.trials import Trial
 from scenarios.schema import Scenario
@@ -64,7 +64,7 @@ def drives(monkeypatch: pytest.MonkeyPatch) -> Callable[[Answer], Drives]:
     def install(answer: Answer) -> Drives:
         stand_in = Drives(answer)
         paths = [locate(f"drp80/{name}")[0] for name in NAMES]
-        for module in (drp_results, drp_robustness, drp_victims):
+        for module in (drp_results, drp_drivers, drp_robustness, drp_victims):
             monkeypatch.setattr(module, "drive", stand_in)
         for module in (drp_results, drp_robustness, trials):
             monkeypatch.setattr(module, "locate", lambda group: paths)
@@ -122,35 +122,62 @@ def test_ours_must_do_what_controls_do_not(drives: Callable[[Answer], Drives]) -
 
 
 def test_patches_go_from_every_driver_to_every_other(drives: Callable[[Answer], Drives]) -> None:
-    asked = drives(lambda one: {"attack_success": float(one.attack.victim is None)})  # type: ignore[union-attr]
+    def answer(one: Scenario) -> dict[str, float]:
+        own = isinstance(one.attack, DirtyRoadOptions) and one.attack.victim is None
+        return {"attack_success": float(own), "benign_offset_p99": 0.07}
+
+    asked = drives(answer)
     with_truth = Means((), Path("nowhere"), drivers={"map": {"type": "ground_truth"}})
-    table = drp_results.transfer(with_truth)
-    names = [*drp_results.shipped_drivers(), "map"]
+    table = drp_drivers.transfer(with_truth)
+    names = [*drp_drivers.shipped_drivers(), "map"]
     assert table.columns[1:] == tuple(names)
-    for index, row in enumerate(table.rows):
+    *made, dirt, benign = table.rows
+    for index, row in enumerate(made):
         assert [cell.startswith("4 of 4") for cell in row[1:]] == [k == index for k in range(len(names))]
-    pairs = {(one.assistant.type, one.attack.victim and one.attack.victim.type) for one in asked.asked}  # type: ignore[union-attr]
+    assert [cell.startswith("0 of 4") for cell in dirt[1:]] == [True] * len(names)
+    assert {cell.split()[0] for cell in benign[1:]} == {"0.070"}
+    attacks = [(one.assistant.type, one.attack) for one in asked.asked]
+    pairs = {
+        (driven_by, attack.victim and attack.victim.type)
+        for driven_by, attack in attacks
+        if isinstance(attack, DirtyRoadOptions)
+    }
     assert {("ground_truth", "lane_keeping"), ("lane_keeping", "ground_truth")} <= pairs
 
 
 def test_one_driver_has_nobody_to_transfer_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drp_results, "shipped_drivers", lambda: {"standard": {}})
+    monkeypatch.setattr(drp_drivers, "shipped_drivers", lambda: {"standard": {}})
     with pytest.raises(InvalidInput, match="--driver"):
-        drp_results.transfer(MEANS)
+        drp_drivers.transfer(MEANS)
 
 
 def test_every_defense_is_judged_plain_and_adaptive(drives: Callable[[Answer], Drives]) -> None:
     def answer(one: Scenario) -> dict[str, Any]:
-        return {"benign_offset_p99": 0.02 + 0.01 * len(one.defenses)}
+        dirt = isinstance(one.attack, RandomDirtOptions)
+        return {"benign_offset_p99": 0.02 + 0.01 * len(one.defenses), "attack_success": float(not dirt)}
 
     asked = drives(answer)
-    table = drp_results.defenses(MEANS)
-    for name in drp_results.DEFENSES:
+    table = drp_drivers.defenses(MEANS)
+    for name in drp_drivers.TRANSFORMATIONS:
         for attacker in ("plain", "adaptive"):
-            assert cells(table.rows, name, attacker)[-1] == "0.010 [0.010, 0.010]"
+            row = cells(table.rows, name, attacker)
+            assert row[-1] == "0.010 [0.010, 0.010]"
+            assert [row[2].split(" [")[0], row[4].split(" [")[0]] == ["4 of 4", "0 of 4"]
     assert cells(table.rows, "none")[-1] == "0.000 [0.000, 0.000]"
-    behind = [one for one in asked.asked if one.defenses]
-    assert sum(one.attack.adaptive for one in behind) * 2 == len(behind)  # type: ignore[union-attr]
+    behind = [one.attack for one in asked.asked if one.defenses and isinstance(one.attack, DirtyRoadOptions)]
+    assert sum(attack.adaptive for attack in behind) * 2 == len(behind)
+
+
+def test_a_driver_that_has_seen_dirt_is_judged_plain_and_adaptive(
+    drives: Callable[[Answer], Drives], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drivers = {"standard": {"type": "lane_keeping"}, "dirt_augmented": {"type": "ground_truth"}}
+    monkeypatch.setattr(drp_drivers, "shipped_drivers", lambda: drivers)
+    drives(lambda one: {"attack_success": float(getattr(one.attack, "victim", None) is None)})
+    table = drp_drivers.defenses(MEANS)
+    assert table.met
+    assert cells(table.rows, "driver dirt_augmented", "plain")[2].startswith("0 of 4")
+    assert cells(table.rows, "driver dirt_augmented", "adaptive")[2].startswith("4 of 4")
 
 
 def test_saved_patches_are_laid_on_other_days(drives: Callable[[Answer], Drives], tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -11,6 +13,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+
+QUIET_S = 30.0
+"""How often a line is printed where nobody watches a bar, as in a CI log."""
 
 
 class Advance(Protocol):
@@ -49,9 +54,21 @@ def _is_number(cell: str) -> bool:
 
 @contextmanager
 def progress_bar(title: str, total: int) -> Iterator[Advance]:
-    """A bar on standard error, gone when the work is done; silent where nobody watches."""
+    """A bar on standard error, gone when the work is done; a line now and then where nobody watches."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    began = told = time.monotonic()
+    done = 0
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(escape(title), total=total)
-        yield lambda steps: progress.advance(task, steps)
+
+        def advance(steps: int) -> None:
+            nonlocal told, done
+            progress.advance(task, steps)
+            done, now = done + steps, time.monotonic()
+            if not console.is_terminal and now - told >= QUIET_S and done:
+                told = now
+                left_s = (now - began) / done * max(0, total - done)
+                print(f"{title}: {done} of {total}, {left_s:.0f} s left", file=sys.stderr)
+
+        yield advance
