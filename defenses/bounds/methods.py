@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 GLANCE = 0.1
 """Share of the effort for a node that is spent first on all entries: most turn out not to need the rest."""
 
+NEAR = 2**20
+"""Numbers that a bundle of rows over the widest node may hold and still be near the processor."""
+
 
 class Method(ABC):
     """A way to bound linear functionals of a network's output.
@@ -112,11 +115,13 @@ def on_interval(interval: Interval, rows: Rows) -> Tensor:
 
 
 def in_pieces(problem: Problem, rows: Rows, bound: Callable[[Rows], Tensor]) -> Tensor:
-    """Bound rows over the output a few at a time, so that no bundle outgrows the budget."""
+    """Bound rows over the output a few at a time, so that no bundle outgrows the budget or, much, the caches."""
+    widest = max(problem.graph.nodes[index].numel for index in problem.perturbed)
+    near = max(1, NEAR // (2 * problem.batch * widest))
     results: list[Tensor] = []
     start = 0
     while start < rows.count:
-        stop = start + rows_at_once(problem, problem.output)
+        stop = start + min(near, rows_at_once(problem, problem.output))
         results.append(bound(take(rows, start, stop)))
         start = stop
     if len(results) == 1:
