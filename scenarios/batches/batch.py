@@ -260,8 +260,15 @@ def _result(store: Store, episode: Episode, place: Path, report: Report | None) 
         assert report is not None
         kind = "error" if report.kind == "done" else report.kind
         return EpisodeResult(episode, place.name, kind, None, report)
-    outcome = read_json(place / "metrics.json")
-    return EpisodeResult(episode, place.name, "met" if outcome["met"] else "not met", outcome, report)
+    try:
+        outcome = read_json(place / "metrics.json")
+        verdict = "met" if outcome["met"] else "not met"
+    except (InvalidInput, KeyError, TypeError) as error:
+        raise InvalidInput(
+            f"{place / 'metrics.json'}: the episode is complete, but this is not what it came to ({error}); delete "
+            f"{place}, and go on with --resume"
+        ) from error
+    return EpisodeResult(episode, place.name, verdict, outcome, report)
 
 
 def _judge(batch: Batch, results: Sequence[EpisodeResult]) -> tuple[GateResult, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Literal
 
@@ -10,7 +11,7 @@ import pytest
 
 from scenarios import registry
 from scenarios.registry import GROUPS, Options, Plugin, plugin, plugins
-from simulator.world import InvalidInput, MissingExtra
+from simulator.world import InfrastructureError, InvalidInput, MissingExtra
 
 
 class ShakyOptions(Options):
@@ -18,7 +19,7 @@ class ShakyOptions(Options):
     amount_m: float = 0.5
 
 
-SHAKY = Plugin("shaky", "Shakes", "tests_no_such_module:thing", ShakyOptions, extra="shaking")
+SHAKY = Plugin("shaky", "Shakes", "tests_shaky_module:thing", ShakyOptions, extra="shaking")
 
 
 def test_every_builtin_loads() -> None:
@@ -40,9 +41,17 @@ def test_no_plugins_is_said() -> None:
         registry.find("x", {}, "attack")
 
 
-def test_a_missing_dependency_names_the_extra() -> None:
-    with pytest.raises(MissingExtra, match=r"dirtyroad\[shaking\]"):
+def test_a_missing_dependency_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tests_shaky_module.py").write_text("import tests_no_such_dependency\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(MissingExtra, match=r"needs tests_no_such_dependency.*dirtyroad\[shaking\]"):
         SHAKY.load()
+
+
+@pytest.mark.parametrize("factory", ["tests_no_such_module:thing", "scenarios.no_such_module:thing"])
+def test_a_plugin_that_is_not_there_is_no_missing_dependency(factory: str) -> None:
+    with pytest.raises(InfrastructureError, match=r"there is no module .*no_such_module"):
+        Plugin("lost", "Gone", factory, ShakyOptions, extra="shaking").load()
 
 
 class Entry:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -60,6 +61,20 @@ def test_only_a_batchs_own_folder_is_gone_on_with(
     (out / "batch.json").unlink()
     assert main(["batch", suite, "--out", str(out), "--resume"]) == 2
     assert "there is no batch in it" in capsys.readouterr().err
+
+
+def test_a_finished_episode_that_was_damaged_is_named_with_the_remedy(
+    make_suite: MakeSuite, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite, out = str(make_suite(matrix={"seeds": [0]})), tmp_path / "out"
+    assert main(["batch", suite, "--out", str(out)]) == 0
+    (damaged,) = folders(out)
+    for content in ("", "{}", "[]"):
+        (out / damaged / "metrics.json").write_text(content)
+        assert main(["batch", suite, "--out", str(out), "--resume"]) == 2
+        assert f"delete {out / damaged}" in capsys.readouterr().err
+    shutil.rmtree(out / damaged)
+    assert main(["batch", suite, "--out", str(out), "--resume"]) == 0
 
 
 def test_a_batch_leaves_everything(
