@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from scenarios import yaml_text
 from scenarios.registry import Strict, find
-from scenarios.schema import PLACE, Scenario
+from scenarios.schema import Scenario
 from simulator.errors import InvalidInput
 
 LIBRARY = Path(__file__).parent / "library"
@@ -235,8 +235,7 @@ def find_file(name: str, folders: Sequence[Path]) -> Path | None:
 
 def to_yaml(scenario: Scenario) -> str:
     """The resolved scenario as a file that can be run again."""
-    left_out = set(PLACE) if scenario.recorded else set()
-    data = scenario.model_dump(mode="json", exclude_none=True, exclude=left_out)
+    data = scenario.model_dump(mode="json", exclude_none=True)
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
 
 

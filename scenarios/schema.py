@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from scenarios.registry import Options, Slot, Strict, WorldOptions, find, plugin
@@ -267,6 +274,12 @@ class Scenario(Strict):
         plant = () if self.ego.plant is None else self.ego.plant.files
         world = [("world", *name.split(".")) for name in self.world.files]
         return road + world + [("ego", "plant", *name.split(".")) for name in plant]
+
+    @model_serializer(mode="wrap")
+    def _can_be_read_again(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without what the world refuses to be told."""
+        data: dict[str, Any] = write(self)
+        return {name: value for name, value in data.items() if not (self.recorded and name in PLACE)}
 
     @model_validator(mode="after")
     def _has_one_place(self) -> Self:

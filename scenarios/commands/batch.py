@@ -40,7 +40,12 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML")
     parser.add_argument("--limit", type=int, metavar="K", help="run the first K episodes only")
     parser.add_argument(
-        "--maps", action="append", default=[], type=Path, metavar="DIR", help="folder of OpenDRIVE maps"
+        "--maps",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="DIR",
+        help="folder of OpenDRIVE maps, or of recorded drives; may be repeated",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     parser.set_defaults(execute=execute)

@@ -72,6 +72,14 @@ def test_it_drives_along_the_middle_of_the_recorded_lane(file: Path, data_folder
     assert recording["truth/lane_left_m"][0] == pytest.approx(1.8)
 
 
+def test_a_batch_drives_on_the_recorded_road(file: Path, data_folder: Path, tmp_path: Path) -> None:
+    scenario = loaded(file, data_folder)
+    assert Scenario.model_validate(scenario.model_dump(mode="json")) == scenario
+    suite = tmp_path / "suite.yaml"
+    suite.write_text(f"schema_version: 1\nname: recorded\nscenarios: [{file}]\n")
+    assert main(["batch", str(suite), "--out", str(tmp_path / "out"), "--maps", str(data_folder)]) == 0
+
+
 def test_dirt_lies_on_the_recorded_road(file: Path, data_folder: Path) -> None:
     changes = ("assistant=lane_keeping", "duration_s=0.1", "world.beyond_trust=stop")
     dirty = "attack={type: random_dirt, warm_up_s: 0.0, road_brightness: 0.39}"
