@@ -139,49 +139,60 @@ def drp80_each(means: Means) -> Table:
 
 
 OURS = "staged (c)"
-ATTACKS: dict[str, dict[str, Any]] = {
-    "drawn line": {"type": "drawn_line"},
-    "single frame": {"type": "single_frame"},
+SCHEMES: dict[str, dict[str, Any]] = {
     "fixed point, lane bending (a)": {"coupling": "fixed_point", "objective": "lane_bending"},
     "fixed point (a)": {"coupling": "fixed_point"},
     "unrolled (b)": {"coupling": "unrolled"},
-    OURS: {},
 }
-CONTROLS = ("clean", "random dirt of equal energy", "drawn line", "single frame")
+RIVALS: dict[str, dict[str, Any]] = {
+    "drawn line": {"type": "drawn_line"},
+    "single frame": {"type": "single_frame"},
+}
+CLEAN, DIRT = "clean", "random dirt of equal energy"
 
 
 def drp16(means: Means) -> Table:
-    """Controls, baselines and schemes."""
-    found = {
-        name: drive(means, f"drp16, {name}", variations("drp16", attack)) for name, attack in ATTACKS.items()
-    }
-    dirt = [
-        variation(path, {"type": "random_dirt", "rms_brightness": round(trial.figure("patch_l2"), 6)})
-        for path, trial in zip(locate("drp16/*"), found[OURS], strict=True)
-    ]
-    rows = [clean_row(found[OURS])]
-    found = {CONTROLS[1]: drive(means, "drp16, random dirt", dirt), **found}
-    successes = {CONTROLS[0]: 0}
-    for name, trials in found.items():
-        successes[name] = sum(trial.succeeded for trial in trials)
-        rows.append(
-            (
-                name,
-                share([trial.succeeded for trial in trials]),
-                mean([trial.figure("time_to_success") for trial in trials]),
-                *(
-                    mean([trial.figure(metric) for trial in trials])
-                    for metric in ("deviation_from_benign", "e2e_ld", "psld", "patch_l2", "patch_ssim_7m")
-                ),
-            )
-        )
+    """Controls, baselines and schemes; the schemes other than ours with the larger budget only."""
+    rows, met = [], True
+    for budget, attacks in {
+        "paint": {**RIVALS, **SCHEMES, OURS: {}},
+        "published": {**RIVALS, OURS: {}},
+    }.items():
+        found = {
+            name: drive(means, f"drp16, {budget}, {name}", variations("drp16", {**attack, "budget": budget}))
+            for name, attack in attacks.items()
+        }
+        dirty = {"type": "random_dirt", "budget": budget}
+        dirt = [
+            variation(path, {**dirty, "rms_brightness": round(trial.figure("patch_l2"), 6)})
+            for path, trial in zip(locate("drp16/*"), found[OURS], strict=True)
+        ]
+        found = {DIRT: drive(means, f"drp16, {budget}, random dirt", dirt), **found}
+        rows.append((budget, *clean_row(found[OURS])))
+        rows += [(budget, *attack_row(name, trials)) for name, trials in found.items()]
+        succeeded = {name: sum(trial.succeeded for trial in trials) for name, trials in found.items()}
+        met &= all(succeeded[OURS] > succeeded[name] for name in (DIRT, *RIVALS))
     columns = (
-        "attack", "success", "time to success [s]", "deviation [m]", "E2E-LD [m]", "PSLD [m]", "L2", "SSIM at 7 m",
+        "budget", "attack", "success", "time to success [s]", "deviation [m]", "E2E-LD [m]", "PSLD [m]", "L2",
+        "SSIM at 7 m",
     )  # fmt: skip
-    return Table(columns, tuple(rows), all(successes[OURS] > successes[name] for name in CONTROLS))
+    return Table(columns, tuple(rows), met)
+
+
+def attack_row(name: str, trials: Sequence[Trial]) -> tuple[str, ...]:
+    """What the drives of one attack come to."""
+    return (
+        name,
+        share([trial.succeeded for trial in trials]),
+        mean([trial.figure("time_to_success") for trial in trials]),
+        *(
+            mean([trial.figure(metric) for trial in trials])
+            for metric in ("deviation_from_benign", "e2e_ld", "psld", "patch_l2", "patch_ssim_7m")
+        ),
+    )
 
 
 def clean_row(trials: Sequence[Trial]) -> tuple[str, ...]:
     """What the benign drives beside some attacks come to: no deviation from themselves, and the offset of bad days."""
     offset = mean([trial.figure("benign_offset_p99") for trial in trials])
-    return (CONTROLS[0], share([False] * len(trials)), "", "0", offset, "", "0", "1")
+    return (CLEAN, share([False] * len(trials)), "", "0", offset, "", "0", "1")

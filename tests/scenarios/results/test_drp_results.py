@@ -114,7 +114,9 @@ def test_ours_must_do_what_controls_do_not(drives: Callable[[Answer], Drives]) -
     asked = drives(weak)
     table = drp_results.drp16(MEANS)
     assert table.met
-    assert len(table.rows) == 2 + len(drp_results.ATTACKS)
+    rivals = 3 + len(drp_results.RIVALS)
+    assert [row[0] for row in table.rows].count("published") == rivals
+    assert [row[0] for row in table.rows].count("paint") == rivals + len(drp_results.SCHEMES)
     dirt = [one.attack for one in asked.asked if isinstance(one.attack, RandomDirtOptions)]
     assert {attack.rms_brightness for attack in dirt} == {0.123}
     drives(lambda one: {})
