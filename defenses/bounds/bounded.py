@@ -14,7 +14,7 @@ from defenses.bounds.interval import Interval
 from defenses.bounds.methods import Backward, Method
 from defenses.bounds.perturbations import Perturbation, Perturbations
 from defenses.bounds.problem import Problem, pose
-from defenses.bounds.regions import Region
+from defenses.bounds.regions import Region, of_samples
 from defenses.bounds.rows import Dense, Rows, Selection
 from defenses.bounds.rules import RULES
 from simulator.world import InvalidInput
@@ -93,6 +93,7 @@ class BoundedModel:
         budget: int,
     ) -> Interval:
         problem = self.pose(tensors, perturbations, output, budget)
+        _check_specification(problem, specification, sides)
         if problem.output.index not in problem.touched:
             value = problem.values[problem.output.index]
             clean = (
@@ -101,21 +102,16 @@ class BoundedModel:
                 else value.tensor.unsqueeze(0).expand(problem.batch, *problem.output.shape)
             )
             return _shape(problem, Interval(clean, clean), specification)
-        method.prepare(problem)
-        rows = _specification(problem, specification, sides)
-        found = method.lower(problem, rows)
-        if sides == "both":
-            low, high = found.chunk(2, 1)
-            interval = Interval(low, -high)
-        else:
-            open_side = torch.full_like(found, float("inf"))
-            interval = Interval(found, open_side) if sides == "lower" else Interval(-open_side, -found)
-        if specification is not None:
-            return interval
-        interval = interval.map(lambda t: t.view(problem.batch, *problem.output.shape))
-        if sides == "both":
-            interval = interval.intersect(problem.intervals[problem.output.index])
-        return _drop_sample_axis(problem.output, interval)
+        step = method.samples_at_once(problem)
+        if step >= problem.batch:
+            return _answer(problem, method, specification, sides)
+        answers = []
+        for start in range(0, problem.batch, step):
+            samples, asked = slice(start, start + step), specification
+            if asked is not None and asked.ndim == 3:
+                asked = of_samples(asked, samples)
+            answers.append(_answer(problem.take(samples), method, asked, sides))
+        return Interval(torch.cat([a.lower for a in answers]), torch.cat([a.upper for a in answers]))
 
     def pose(
         self,
@@ -179,6 +175,24 @@ class BoundedModel:
         return self.graph.inputs[key]
 
 
+def _answer(problem: Problem, method: Method, specification: Tensor | None, sides: str) -> Interval:
+    """Bounds of the output of a problem in which it is perturbed."""
+    method.prepare(problem)
+    found = method.lower(problem, _rows(problem, specification, sides))
+    if sides == "both":
+        low, high = found.chunk(2, 1)
+        interval = Interval(low, -high)
+    else:
+        open_side = torch.full_like(found, float("inf"))
+        interval = Interval(found, open_side) if sides == "lower" else Interval(-open_side, -found)
+    if specification is not None:
+        return interval
+    interval = interval.map(lambda t: t.view(problem.batch, *problem.output.shape))
+    if sides == "both":
+        interval = interval.intersect(problem.intervals[problem.output.index])
+    return _drop_sample_axis(problem.output, interval)
+
+
 def _check_finite(graph: Graph, values: Sequence[Tensor]) -> None:
     for position, value in enumerate(values):
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
@@ -190,9 +204,22 @@ def _check_finite(graph: Graph, values: Sequence[Tensor]) -> None:
                 raise InvalidInput(f"parameter {node.source} holds values that are not finite")
 
 
-def _specification(problem: Problem, specification: Tensor | None, sides: str) -> Rows:
+def _check_specification(problem: Problem, specification: Tensor | None, sides: str) -> None:
     if sides not in ("both", "lower", "upper"):
         raise InvalidInput(f"sides is {sides!r}; known are 'both', 'lower' and 'upper'")
+    if specification is None:
+        return
+    size, shape = problem.output.numel, tuple(specification.shape)
+    batch = {2: 1, 3: shape[0] if shape else 0}.get(len(shape))
+    if batch not in (1, problem.batch) or shape[-1] != size:
+        raise InvalidInput(
+            f"a specification of shape {shape} does not fit {problem.batch} samples of an output with {size} entries; "
+            f"expected (S, {size}) or ({problem.batch}, S, {size})"
+        )
+
+
+def _rows(problem: Problem, specification: Tensor | None, sides: str) -> Rows:
+    """What is bounded from below."""
     node, mirrored = problem.output, sides == "both"
     like = problem.intervals[node.index].lower
     sign = -1.0 if sides == "upper" else 1.0
@@ -201,11 +228,6 @@ def _specification(problem: Problem, specification: Tensor | None, sides: str) -
         return Selection(node.shape, mirrored, index, like.new_full(index.shape, sign))
     rows = specification.to(like.dtype) * sign
     rows = rows.unsqueeze(0) if rows.ndim == 2 else rows
-    if rows.ndim != 3 or rows.shape[2] != node.numel or rows.shape[0] not in (1, problem.batch):
-        raise InvalidInput(
-            f"a specification of shape {tuple(specification.shape)} does not fit {problem.batch} samples of an "
-            f"output with {node.numel} entries; expected (S, {node.numel}) or ({problem.batch}, S, {node.numel})"
-        )
     return Dense(node.shape, mirrored, rows.view(*rows.shape[:2], *node.shape))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +19,12 @@ from defenses.bounds.rules.base import RULES, Call, Forms
 @dataclass(frozen=True)
 class Forward(Method):
     """Forward linear relaxation; every interval is intersected with that of interval arithmetic."""
+
+    def samples_at_once(self, problem: Problem) -> int:
+        # every entry of every node is a function of every variable
+        variables = sum(math.prod(region.shape) for region in problem.regions.values())
+        widest = max(problem.graph.nodes[index].numel for index in problem.perturbed)
+        return max(1, problem.budget // (variables * widest))
 
     def prepare(self, problem: Problem) -> None:
         _Pass(problem).run()

@@ -47,6 +47,10 @@ class Method(ABC):
 
     differentiable: ClassVar[bool] = True
 
+    def samples_at_once(self, problem: Problem) -> int:
+        """How many samples are best bounded together."""
+        return problem.batch
+
     @abstractmethod
     def prepare(self, problem: Problem) -> None:
         """Fill in the intervals of all perturbed nodes."""
@@ -86,6 +90,9 @@ class Backward(Method):
 
     intermediate: Method | None = None
     effort: float = math.inf
+
+    def samples_at_once(self, problem: Problem) -> int:
+        return problem.batch if self.intermediate is None else self.intermediate.samples_at_once(problem)
 
     def prepare(self, problem: Problem) -> None:
         if self.intermediate is not None:

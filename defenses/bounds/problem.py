@@ -26,6 +26,10 @@ class Value:
     tensor: Tensor
     batched: bool
 
+    def take(self, samples: slice) -> Value:
+        """The value for some of the samples."""
+        return Value(self.tensor[samples], True) if self.batched else self
+
 
 def sampled(tensor: Tensor) -> Value:
     """A value ``(B|1, *shape)``; a single sample's counts as shared by all."""
@@ -76,6 +80,19 @@ class Problem:
     def is_perturbed(self, node: Node) -> bool:
         """Whether a node's value is a set rather than a number."""
         return node.index in self.touched
+
+    def take(self, samples: slice) -> Problem:
+        """The same question about some of the samples, with nothing found out yet."""
+        return Problem(
+            self.graph,
+            self.output,
+            len(range(self.batch)[samples]),
+            {index: region.take(samples) for index, region in self.regions.items()},
+            {index: value.take(samples) for index, value in self.values.items()},
+            self.perturbed,
+            self.touched,
+            self.budget,
+        )
 
 
 def pose(

@@ -53,8 +53,17 @@ class Region(ABC):
         """The same set of values in another shape with as many entries."""
 
     @abstractmethod
+    def take(self, samples: slice) -> Region:
+        """The sets of some of the samples."""
+
+    @abstractmethod
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Random members, extreme ones among them, ``(count, B, *shape)``."""
+
+
+def of_samples(tensor: Tensor, samples: slice) -> Tensor:
+    """The part of a tensor ``(B|1, ...)`` that belongs to some samples."""
+    return tensor if len(tensor) == 1 else tensor[samples]
 
 
 @dataclass(frozen=True)
@@ -100,6 +109,10 @@ class LpRegion(Region):
     def view(self, shape: tuple[int, ...]) -> LpRegion:
         radius = self.radius if self.radius.ndim == 0 else self.radius.reshape(len(self.radius), *shape)
         return LpRegion(self.centre.reshape(len(self.centre), *shape), radius, self.p)
+
+    def take(self, samples: slice) -> LpRegion:
+        radius = self.radius if self.radius.ndim == 0 else of_samples(self.radius, samples)
+        return LpRegion(of_samples(self.centre, samples), radius, self.p)
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         shape = (count, *self.centre.shape)
@@ -200,6 +213,10 @@ class AffineRegion(Region):
 
     def view(self, shape: tuple[int, ...]) -> AffineRegion:
         return AffineRegion(self.offset.reshape(len(self.offset), *shape), self.matrix, self.inner)
+
+    def take(self, samples: slice) -> AffineRegion:
+        matrix = self.matrix if self.matrix.ndim == 2 else of_samples(self.matrix, samples)
+        return AffineRegion(of_samples(self.offset, samples), matrix, self.inner.take(samples))
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         theta = self.inner.sample(count, generator)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from defenses.bounds.interval import Interval
 from defenses.bounds.perturbations import Perturbation
-from defenses.bounds.regions import Region
+from defenses.bounds.regions import Region, of_samples
 from defenses.bounds.rows import Rows
 from simulator.world import InvalidInput
 
@@ -66,6 +66,10 @@ class SynonymRegion(Region):
 
     def view(self, shape: tuple[int, ...]) -> SynonymRegion:
         return SynonymRegion(self.words, self.offsets, self.valid, self.budget, shape)
+
+    def take(self, samples: slice) -> SynonymRegion:
+        words, offsets, valid = (of_samples(t, samples) for t in (self.words, self.offsets, self.valid))
+        return SynonymRegion(words, offsets, valid, self.budget, self.shape)
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         batch, length, choices, _ = self.offsets.shape
