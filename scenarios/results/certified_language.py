@@ -18,7 +18,10 @@ from scenarios.plugins.language.sentences import Vocabulary, batches, substituti
 from simulator.errors import InvalidInput
 
 NETWORKS = ("lstm", "transformer")
-LEARNING_RATE = 3e-3
+LEARNING_RATE = 5e-3
+NATURAL = 0.2
+"""Weight of the plain loss beside that of the worst substitution."""
+
 MOST_WORDS = 2000
 
 
@@ -112,8 +115,15 @@ def against_substitution(
         raise InvalidInput(
             f"epochs {epochs}: give at least 3, for a start, a growing perturbation and a full one"
         )
+    # a network that is pressed before it can read learns to say always the same
     certified = CertifiedTraining(
-        substitutions(budget), epochs, warm_up=1, ramp=max(1, epochs // 2), learning_rate=LEARNING_RATE
+        substitutions(budget),
+        epochs,
+        warm_up=max(1, round(0.3 * epochs)),
+        ramp=max(1, round(0.4 * epochs)),
+        natural=NATURAL,
+        crown_at_end=1.0,
+        learning_rate=LEARNING_RATE,
     )
     ordinary = replace(certified, warm_up=epochs, ramp=0)
     rows = []

@@ -25,7 +25,7 @@ def victims(means: Means) -> Table:
     rows = [_row(means, "recorded", name, victim, recorded) for name, victim in drivers.items()]
     rows += [_row(means, "rendered", name, victim, rendered) for name, victim in means.drivers.items()]
     columns = (
-        "road", "driver", "success", "time to success [s]", "floor [s]", "benign p99 offset [m]",
+        "road", "driver", "success", "time to success [s]", "floor [s]", "deviation [m]", "benign p99 offset [m]",
         "largest deviation by random dirt [m]",
     )  # fmt: skip
     return Table(columns, tuple(rows), True)
@@ -49,6 +49,7 @@ def _row(means: Means, road: str, name: str, victim: object, paths: Sequence[Pat
         share([trial.succeeded for trial in attacked]),
         mean([trial.figure("time_to_success") for trial in attacked]),
         f"{np.mean([trial.figure('time_to_success_floor') for trial in attacked]):.3f}",
+        mean([trial.figure("deviation_from_benign") for trial in attacked]),
         mean([trial.figure("benign_offset_p99") for trial in attacked]),
         f"{max(moved_m):.3f}",
     )

@@ -92,16 +92,28 @@ class Affine(Rule):
 
     def backward(self, call: Call, rows: Rows, tuner: Tuner | None) -> tuple[list[Contribution], Tensor]:
         if not self.is_affine(call):
-            return self._corner_planes(call, unmirrored(rows).dense())
+            dense = unmirrored(rows).dense()
+            if tuner is None:
+                return self._corner_planes(call, dense)
+            zero = torch.zeros_like(dense.coefficients[:1, :1])
+            share = tuner(call.node, "lower", zero, dense.coefficients)
+            return _sum(
+                self._corner_planes(call, dense.with_values(dense.coefficients * (1 - share))),
+                self._corner_planes(call, dense.with_values(dense.coefficients * share), opposite=True),
+            )
         operands = self._centred(call)
         contributions = [(p, self.pull(call, p, rows, operands)) for p in call.positions]
         return contributions, as_plain(rows, self.constant(call, rows))
 
-    def _corner_planes(self, call: Call, rows: Dense) -> tuple[list[Contribution], Tensor]:
-        """McCormick's planes through the lower corner of one factor, for unmirrored rows."""
+    def _corner_planes(
+        self, call: Call, rows: Dense, opposite: bool = False
+    ) -> tuple[list[Contribution], Tensor]:
+        """McCormick's planes through the lower corner of one factor, or the upper one, for unmirrored rows."""
         assert self.factors is not None
         first, second = self.factors
         x, w = call.interval(first), call.interval(second)
+        if opposite:
+            x, w = x.turned, w.turned
         positive = replace(rows, coefficients=rows.coefficients.clamp(min=0))
         negative = replace(rows, coefficients=rows.coefficients.clamp(max=0))
 
@@ -119,8 +131,8 @@ class Affine(Rule):
             return call.evaluate({first: sampled(x.lower), second: sampled(corner)}) - offset
 
         offset = call.cached("offset", lambda: call.evaluate({}))
-        low = call.cached("low corner", lambda: product(w.lower))
-        high = call.cached("high corner", lambda: product(w.upper))
+        low = call.cached(f"low corner {opposite}", lambda: product(w.lower))
+        high = call.cached(f"high corner {opposite}", lambda: product(w.upper))
         return contributions, rows.dot(offset) - positive.dot(low) - negative.dot(high)
 
     def constant(self, call: Call, rows: Rows) -> Tensor:
@@ -213,6 +225,14 @@ class Product(Affine):
         absolute = list(operands)
         absolute[other] = Value(operands[other].tensor.abs(), operands[other].batched)
         return self.push(call, position, radius, absolute)
+
+
+def _sum(
+    one: tuple[list[Contribution], Tensor], other: tuple[list[Contribution], Tensor]
+) -> tuple[list[Contribution], Tensor]:
+    return [
+        (position, rows.plus(more)) for (position, rows), (_, more) in zip(one[0], other[0], strict=True)
+    ], one[1] + other[1]
 
 
 def _partial(call: Call, position: int) -> Callable[..., Tensor]:

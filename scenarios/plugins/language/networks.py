@@ -18,6 +18,8 @@ class Classifier(nn.Module):
     def __init__(self, words: int, width: int) -> None:
         super().__init__()
         self.embedding = nn.Embedding(words, width)
+        # near each other at first, so that few steps bring synonyms together where training asks for it
+        nn.init.normal_(self.embedding.weight, std=0.1)
 
 
 class RecurrentClassifier(Classifier):
