@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +72,11 @@ def second_day(path: Path, patch: Path, change: Change) -> Scenario:
     return variation(path, attack, {"seed": data["seed"] + OTHER_SEEDS, **rest})
 
 
-def again(means: Means, title: str, changes: Mapping[str, Change]) -> dict[str, list[Trial]]:
-    """The patches of ``drp16`` on other days."""
-    paths, store = locate("drp16/*"), Store(means.out.resolve())
+def again(
+    means: Means, title: str, changes: Mapping[str, Change], paths: Sequence[Path]
+) -> dict[str, list[Trial]]:
+    """The patches of some scenarios on other days."""
+    store = Store(means.out.resolve())
     made = drive(means, "drp16, patches", [variation(path) for path in paths])
     patches = [patch_folder(trial.scenario, store) for trial in made]
     return {
@@ -89,7 +91,7 @@ def again(means: Means, title: str, changes: Mapping[str, Change]) -> dict[str, 
 
 def reuse(means: Means) -> Table:
     """Saved patches, laid again."""
-    found = again(means, "reuse", DAYS)
+    found = again(means, "reuse", DAYS, locate("drp16/*"))
     rows = [
         (
             name,
@@ -106,11 +108,15 @@ def reuse(means: Means) -> Table:
 
 
 def sweeps(means: Means) -> Table:
-    """Saved patches over factor after factor; also draws ``sweeps.png`` into the store's folder."""
+    """Saved patches over factor after factor; also draws ``sweeps.png`` into the store's folder.
+
+    Each on every other road of ``drp16``, in both directions.
+    """
+    paths = [path for index, path in enumerate(locate("drp16/*")) if index % 4 < 2]
     rows: list[tuple[str, ...]] = []
     shares: dict[str, dict[str, list[bool]]] = {}
     for factor, changes in SWEEPS.items():
-        found = again(means, factor, changes)
+        found = again(means, factor, changes, paths)
         shares[factor] = {value: [trial.succeeded for trial in trials] for value, trials in found.items()}
         rows += [
             (
