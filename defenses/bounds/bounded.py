@@ -20,8 +20,8 @@ from defenses.bounds.rules import RULES
 from simulator.world import InvalidInput
 
 BUDGET = 2**22
-"""How many numbers a bundle of rows may hold: 16 MiB in float32; a computation holds a few bundles at a time. Larger ones
-are slower, not faster: they do not stay in the caches."""
+"""How many numbers a bundle of rows may hold: 16 MiB in float32; a computation holds a few bundles at a time.
+Larger ones are slower, not faster: they do not stay in the caches."""
 
 
 @dataclass(frozen=True, eq=False)
