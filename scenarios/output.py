@@ -58,17 +58,20 @@ def progress_bar(title: str, total: int) -> Iterator[Advance]:
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     began = told = time.monotonic()
-    done = 0
+    done = first = 0
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(escape(title), total=total)
 
         def advance(steps: int) -> None:
-            nonlocal told, done
+            nonlocal began, told, done, first
             progress.advance(task, steps)
             done, now = done + steps, time.monotonic()
-            if not console.is_terminal and now - told >= QUIET_S and done:
+            if not first:  # what comes before the first step takes as long as it takes
+                began, first = now, done
+            if not console.is_terminal and now - told >= QUIET_S:
                 told = now
-                left_s = (now - began) / done * max(0, total - done)
-                print(f"{title}: {done} of {total}, {left_s:.0f} s left", file=sys.stderr)
+                left_s = (now - began) / max(1, done - first) * max(0, total - done)
+                guess = f", {left_s:.0f} s left" if done > first else ""
+                print(f"{title}: {done} of {total}{guess}", file=sys.stderr)
 
         yield advance

@@ -128,7 +128,7 @@ class Plugin:
         try:
             implementation: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
         except ModuleNotFoundError as error:
-            if error.name is not None and f"{module}.".startswith(f"{error.name}."):
+            if error.name is not None and error.name.split(".")[0] == module.split(".")[0]:
                 raise InfrastructureError(f"plugin {self.name}: there is no module {error.name}") from error
             remedy = f"pip install 'dirtyroad[{self.extra}]'" if self.extra else f"install {error.name}"
             raise MissingExtra(f"{self.name} needs {error.name}, which is not installed: {remedy}") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -22,9 +21,9 @@ class Forward(Method):
 
     def samples_at_once(self, problem: Problem) -> int:
         # every entry of every node is a function of every variable
-        variables = sum(math.prod(region.shape) for region in problem.regions.values())
+        variables = sum(region.variables()[0].shape[1] for region in problem.regions.values())
         widest = max(problem.graph.nodes[index].numel for index in problem.perturbed)
-        return max(1, problem.budget // (variables * widest))
+        return max(1, problem.budget // max(1, variables * widest))
 
     def prepare(self, problem: Problem) -> None:
         _Pass(problem).run()
@@ -41,7 +40,7 @@ class Forward(Method):
         weight = weight + negative @ forms.upper_weight.flatten(2).transpose(1, 2)
         bias = positive @ forms.lower.flatten(1).unsqueeze(2) + negative @ forms.upper.flatten(1).unsqueeze(2)
         linear = bias.squeeze(2) + _least(weight, roots)
-        return torch.maximum(at_least(linear), on_interval(interval, plain))
+        return torch.maximum(at_least(linear), on_interval(interval, plain)).expand(problem.batch, -1)
 
 
 Root = tuple[Region, int, int]

@@ -21,6 +21,7 @@ from defenses.bounds.methods import Method, in_pieces
 from defenses.bounds.problem import Problem
 from defenses.bounds.rows import Rows
 from defenses.bounds.walk import walk
+from simulator.world import InvalidInput
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,20 @@ class Optimised(Method):
     rate: float = 0.1
     decay: float = 0.98
 
+    def __post_init__(self) -> None:
+        if min(self.iterations, self.inner_iterations or 0) < 0:
+            raise InvalidInput(
+                f"alpha-CROWN: iterations {self.iterations}, inner_iterations {self.inner_iterations}: neither may be "
+                "negative"
+            )
+
     def prepare(self, problem: Problem) -> None:
         inner = self.iterations if self.inner_iterations is None else self.inner_iterations
 
         def optimise(problem: Problem, node: Node, mask: Tensor) -> None:
             # plain walks have left fewer rows, and told what one costs
             each = int(mask.flatten(1).sum(1).max()) * problem.cost[node.index]
-            iterations = min(inner, int(self.effort // each))
+            iterations = int(min(inner, self.effort / each))
             if iterations:
                 tighten(problem, node, mask, lambda p, n, rows: self._search(p, n, rows, iterations))
 

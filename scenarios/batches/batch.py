@@ -161,6 +161,7 @@ def run_batch(
     """
     began = time.perf_counter()
     store = Store(out)
+    store.prepare()
     with store.lock(LOCK, wait=False):
         _open(batch, out, resume)
         store.sweep()

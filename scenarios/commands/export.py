@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from scenarios.commands.selection import check_file
 from scenarios.output import print_json, print_table
 from simulator.errors import InvalidInput, MissingExtra
 
@@ -51,6 +52,7 @@ def execute(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
     if arguments.out.suffix != ".onnx":
         raise InvalidInput(f"--out {arguments.out}: give a name that ends in .onnx")
+    check_file("--out", arguments.out)
     try:
         import onnxscript  # noqa: F401 (the exporter imports it late, and says less)
 

@@ -61,6 +61,7 @@ def execute(arguments: argparse.Namespace) -> int:
         raise InvalidInput(f"--columns {arguments.columns}: give 1 to 16")
     if arguments.out.suffix not in (".jpg", ".png"):
         raise InvalidInput(f"--out {arguments.out}: give a name that ends in .jpg or .png")
+    selection.check_file("--out", arguments.out)
     wide = arguments.camera == "wide"
     arguments.overrides += [f"record.wide_frames={str(wide).lower()}", "criteria=[]"]
     if arguments.attack:

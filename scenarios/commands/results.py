@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from scenarios.commands.selection import check_numbers
+from scenarios.commands.selection import check_file, check_numbers
 from scenarios.output import print_json, print_table
 from scenarios.results import sections
 from simulator.errors import InvalidInput
@@ -68,12 +68,15 @@ def execute(arguments: argparse.Namespace) -> int:
         known = ", ".join(sections.SECTIONS)
         raise InvalidInput(f"results: there is no section {unknown[0]}; there are {known}")
     chosen = arguments.sections or [
-        name for name in sections.SECTIONS if name not in sections.NEED_DATA or arguments.maps
+        name
+        for name in sections.SECTIONS
+        if name not in sections.NEEDED or getattr(arguments, sections.NEEDED[name])
     ]
     from scenarios import yaml_text
     from scenarios.results.tables import Means
 
     if not arguments.dry:
+        check_file("--readme", arguments.readme)
         for name in chosen:  # before the work, not after it
             sections.find(arguments.readme, name)
     drivers = {}

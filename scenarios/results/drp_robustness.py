@@ -112,6 +112,7 @@ def sweeps(means: Means) -> Table:
 
     Each on every other road of ``drp16``, in both directions.
     """
+    _figures()  # said before the work, not after it
     paths = [path for index, path in enumerate(locate("drp16/*")) if index % 4 < 2]
     rows: list[tuple[str, ...]] = []
     shares: dict[str, dict[str, list[bool]]] = {}
@@ -131,8 +132,8 @@ def sweeps(means: Means) -> Table:
     return Table(("factor", "value", "success", "deviation [m]"), tuple(rows), True)
 
 
-def plot(shares: Mapping[str, Mapping[str, list[bool]]], path: Path) -> None:
-    """Draw the rate of success over the values of every factor, with intervals.
+def _figures() -> Any:
+    """What makes figures.
 
     Raises:
         MissingExtra: matplotlib is not installed.
@@ -143,10 +144,20 @@ def plot(shares: Mapping[str, Mapping[str, list[bool]]], path: Path) -> None:
         raise MissingExtra(
             "plots need matplotlib, which is not installed: pip install 'dirtyroad[report]'"
         ) from error
+    return Figure
+
+
+def plot(shares: Mapping[str, Mapping[str, list[bool]]], path: Path) -> None:
+    """Draw the rate of success over the values of every factor, with intervals.
+
+    Raises:
+        MissingExtra: matplotlib is not installed.
+    """
+    figure_of = _figures()
     from scenarios.statistics import clopper_pearson
 
     columns = 2
-    figure = Figure(figsize=(9.0, 2.2 * -(-len(shares) // columns)), layout="constrained")
+    figure = figure_of(figsize=(9.0, 2.2 * -(-len(shares) // columns)), layout="constrained")
     grid = figure.subplots(-(-len(shares) // columns), columns, squeeze=False).ravel()
     for axes, (factor, values) in zip(grid, shares.items(), strict=False):
         found = [clopper_pearson(sum(one), len(one)) for one in values.values()]

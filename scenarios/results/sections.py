@@ -31,8 +31,8 @@ SECTIONS: dict[str, str] = {
 }
 """Where each is made, imported only then: ``--help`` needs no torch."""
 
-NEED_DATA = ("maps", "victims")
-"""Sections that are made of recorded data only."""
+NEEDED = {"maps": "maps", "victims": "driver"}
+"""Options without which a section is left out unless it is named: it is made of data or weights of the user's."""
 
 
 def maker(name: str) -> Section:

@@ -19,7 +19,17 @@ from torch import Tensor
 from defenses.bounds.interval import Interval
 from defenses.bounds.problem import Value, sampled
 from defenses.bounds.rows import Dense, Rows
-from defenses.bounds.rules.base import RULES, Call, Contribution, Forms, Rule, Tuner, as_plain, unmirrored
+from defenses.bounds.rules.base import (
+    RULES,
+    Call,
+    Contribution,
+    Forms,
+    Rule,
+    Tuner,
+    UnsupportedOperator,
+    as_plain,
+    unmirrored,
+)
 
 
 class Affine(Rule):
@@ -227,6 +237,22 @@ class Product(Affine):
         return self.push(call, position, radius, absolute)
 
 
+class Einsum(Product):
+    """Sums of products of two operands, or of more of which one is perturbed."""
+
+    def interval(self, call: Call) -> Interval:
+        if len(call.positions) > 1 and len(call.node.inputs) > 2:
+            raise UnsupportedOperator(
+                f"{call.node.target} (node {call.node.name}, module {call.node.path or '<the model itself>'}) "
+                f"multiplies {len(call.node.inputs)} operands, of which {len(call.positions)} are perturbed; "
+                "multiply two at a time"
+            )
+        return super().interval(call)
+
+    def spread(self, call: Call, position: int, radius: Tensor, operands: list[Value]) -> Tensor:
+        return self.push(call, position, radius, [Value(one.tensor.abs(), one.batched) for one in operands])
+
+
 def _sum(
     one: tuple[list[Contribution], Tensor], other: tuple[list[Contribution], Tensor]
 ) -> tuple[list[Contribution], Tensor]:
@@ -281,5 +307,6 @@ RULES.add(
     aten.cumsum.default,
 )
 RULES.add(Affine(), aten.upsample_bicubic2d.vec, aten.im2col.default)
-RULES.add(Product(0, 1), aten.conv1d.default, aten.conv3d.default, aten.einsum.default)
+RULES.add(Product(0, 1), aten.conv1d.default, aten.conv3d.default)
+RULES.add(Einsum(0, 1), aten.einsum.default)
 RULES.add(Product(0, 1), aten.conv_transpose1d.default, aten.conv_transpose2d.input)

@@ -83,3 +83,15 @@ def test_a_specification_that_does_not_fit_is_refused_before_the_work(shape: tup
     model, x = subject((4, 3))
     with pytest.raises(InvalidInput, match=r"expected \(S, 3\) or \(5, S, 3\)"):
         model.bounds(x, Ball(0.1), Forward(), torch.zeros(shape, dtype=torch.float64), budget=1)
+
+
+def test_what_depends_on_a_shared_input_only_is_bounded_for_every_sample() -> None:
+    class Shared(nn.Module):
+        def forward(self, x: Tensor, shared: Tensor) -> Tensor:
+            return shared.square() + 0 * x.detach().sum(1, keepdim=True)
+
+    x, shared = torch.rand(3, 2), torch.rand(1, 2)
+    model = BoundedModel.of(Shared(), x, shared, batch_axes=(0, None))
+    for budget in (PLENTY, 1):
+        found = model.bounds((x, shared), {1: Ball(0.1)}, Forward(), torch.ones(2, 2), budget=budget)
+        assert found.lower.shape == (3, 2)
