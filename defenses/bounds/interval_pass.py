@@ -174,5 +174,5 @@ def rows_at_once(problem: Problem, node: Node) -> int:
     known = problem.cost.get(node.index)
     if known is None:
         largest = max(problem.graph.nodes[index].numel for index in problem.perturbed if index <= node.index)
-        return max(32, problem.budget // (2 * problem.batch * largest))
+        return max(32, problem.budget // (8 * problem.batch * largest))
     return max(1, problem.budget // max(1, known))
