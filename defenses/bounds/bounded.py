@@ -210,8 +210,8 @@ def _check_specification(problem: Problem, specification: Tensor | None, sides: 
     if specification is None:
         return
     size, shape = problem.output.numel, tuple(specification.shape)
-    batch = {2: 1, 3: shape[0] if shape else 0}.get(len(shape))
-    if batch not in (1, problem.batch) or shape[-1] != size:
+    fits = len(shape) == 2 or (len(shape) == 3 and shape[0] in (1, problem.batch))
+    if not fits or shape[-1] != size:
         raise InvalidInput(
             f"a specification of shape {shape} does not fit {problem.batch} samples of an output with {size} entries; "
             f"expected (S, {size}) or ({problem.batch}, S, {size})"

@@ -21,9 +21,8 @@ class Forward(Method):
 
     def samples_at_once(self, problem: Problem) -> int:
         # every entry of every node is a function of every variable
-        variables = sum(region.variables()[0].shape[1] for region in problem.regions.values())
-        widest = max(problem.graph.nodes[index].numel for index in problem.perturbed)
-        return max(1, problem.budget // max(1, variables * widest))
+        variables = sum(region.dimensions for region in problem.regions.values())
+        return max(1, problem.budget // max(1, variables * problem.widest(problem.output)))
 
     def prepare(self, problem: Problem) -> None:
         _Pass(problem).run()

@@ -173,6 +173,6 @@ def rows_at_once(problem: Problem, node: Node) -> int:
     """How many mirrored rows fit the budget; a small number until a first walk has shown what a row costs."""
     known = problem.cost.get(node.index)
     if known is None:
-        largest = max(problem.graph.nodes[index].numel for index in problem.perturbed if index <= node.index)
-        return max(32, problem.budget // (8 * problem.batch * largest))
+        # a quarter of what mirrored rows over the widest node would be allowed
+        return max(32, problem.budget // (8 * problem.batch * problem.widest(node)))
     return max(1, problem.budget // max(1, known))

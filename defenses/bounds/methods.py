@@ -99,14 +99,14 @@ class Backward(Method):
             self.intermediate.prepare(problem)
         else:
             efforts = (math.inf,) if math.isinf(self.effort) else (GLANCE * self.effort, self.effort)
-            propagate(problem, [_refinement(effort) for effort in efforts])
+            propagate(problem, [by_walks(effort) for effort in efforts])
 
     def lower(self, problem: Problem, rows: Rows) -> Tensor:
         return in_pieces(problem, rows, lambda piece: walk(problem, problem.output, piece))
 
 
-def _refinement(effort: float) -> Refinement:
-    """By backward walks, which share so many coefficients between them."""
+def by_walks(effort: float = math.inf) -> Refinement:
+    """Refines by backward walks, which share so many coefficients between them."""
 
     def refine(problem: Problem, node: Node, mask: Tensor) -> None:
         each = effort / int(mask.flatten(1).sum(1).max())
@@ -123,8 +123,7 @@ def on_interval(interval: Interval, rows: Rows) -> Tensor:
 
 def in_pieces(problem: Problem, rows: Rows, bound: Callable[[Rows], Tensor]) -> Tensor:
     """Bound rows over the output a few at a time, so that no bundle outgrows the budget or, much, the caches."""
-    widest = max(problem.graph.nodes[index].numel for index in problem.perturbed)
-    near = max(1, NEAR // (2 * problem.batch * widest))
+    near = max(1, NEAR // (2 * problem.batch * problem.widest(problem.output)))
     results: list[Tensor] = []
     start = 0
     while start < rows.count:

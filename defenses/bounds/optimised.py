@@ -17,7 +17,7 @@ from torch import Tensor
 
 from defenses.bounds.graph import Node
 from defenses.bounds.interval_pass import propagate, tighten
-from defenses.bounds.methods import Method, in_pieces
+from defenses.bounds.methods import Method, by_walks, in_pieces
 from defenses.bounds.problem import Problem
 from defenses.bounds.rows import Rows
 from defenses.bounds.walk import walk
@@ -62,7 +62,7 @@ class Optimised(Method):
             if iterations:
                 tighten(problem, node, mask, lambda p, n, rows: self._search(p, n, rows, iterations))
 
-        propagate(problem, [lambda p, node, mask: tighten(p, node, mask, walk), optimise])
+        propagate(problem, [by_walks(), optimise])
 
     def lower(self, problem: Problem, rows: Rows) -> Tensor:
         return in_pieces(

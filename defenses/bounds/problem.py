@@ -81,6 +81,10 @@ class Problem:
         """Whether a node's value is a set rather than a number."""
         return node.index in self.touched
 
+    def widest(self, node: Node) -> int:
+        """Entries of the largest perturbed node up to a node."""
+        return max(self.graph.nodes[index].numel for index in self.perturbed if index <= node.index)
+
     def take(self, samples: slice) -> Problem:
         """The same question about some of the samples, with nothing found out yet."""
         return Problem(

@@ -22,12 +22,14 @@ class Region(ABC):
 
     Attributes:
         shape: of one sample's value.
+        dimensions: how many variables :meth:`variables` needs.
         independent: the set is a box, so that interval arithmetic over it loses nothing at the first affine
             operator.
         breadth: how many numbers :meth:`minimum` writes down for every row, beside the row itself.
     """
 
     shape: tuple[int, ...]
+    dimensions: int
     independent: bool = False
     breadth: int = 0
 
@@ -98,9 +100,17 @@ class LpRegion(Region):
     def minimum(self, rows: Rows) -> Tensor:
         return rows.dot(self.centre) - rows.norm(self.radius, self._dual)
 
-    def variables(self) -> tuple[Tensor, Tensor, Region]:
+    @property
+    def dimensions(self) -> int:  # type: ignore[override]
+        return int((self._flat_radius > 0).any(0).sum())
+
+    @property
+    def _flat_radius(self) -> Tensor:
         radius = self.radius.expand(1, *self.shape) if self.radius.ndim == 0 else self.radius
-        flat = radius.flatten(1)
+        return radius.flatten(1)
+
+    def variables(self) -> tuple[Tensor, Tensor, Region]:
+        flat = self._flat_radius
         moving = (flat > 0).any(0).nonzero().squeeze(1)
         basis = flat.new_zeros(len(moving), flat.shape[1]).scatter(1, moving.unsqueeze(1), 1.0)
         inner = LpRegion(self.centre.new_zeros(len(self.centre), len(moving)), flat[:, moving], self.p)
@@ -167,8 +177,12 @@ class AffineRegion(Region):
         return self.matrix.to_dense() if self._sparse else self.matrix
 
     @property
-    def breadth(self) -> int:  # type: ignore[override]
+    def dimensions(self) -> int:  # type: ignore[override]
         return self.matrix.shape[-2]
+
+    @property
+    def breadth(self) -> int:  # type: ignore[override]
+        return self.dimensions
 
     def _image(self, coefficients: Tensor) -> Tensor:
         """``(B, S, K)`` coefficients to ``(B, S, *shape)``."""

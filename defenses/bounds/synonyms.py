@@ -59,8 +59,12 @@ class SynonymRegion(Region):
         count = min(self.budget, lowest.shape[-1])
         return base + lowest.topk(count, dim=-1, largest=False).values.sum(-1)
 
+    @property
+    def dimensions(self) -> int:  # type: ignore[override]
+        return self.words[0].numel()
+
     def variables(self) -> tuple[Tensor, Tensor, Region]:
-        size = self.words[0].numel()
+        size = self.dimensions
         basis = torch.eye(size, dtype=self.words.dtype, device=self.words.device).view(1, size, *self.shape)
         return basis, self.words.new_zeros(len(self.words), *self.shape), self.view((size,))
 

@@ -12,7 +12,6 @@ from scenarios.results.tables import Means, Table, mean, share
 from scenarios.results.trials import Trial, drive, variation
 from scenarios.schema import Scenario
 from scenarios.store import Store
-from simulator.world import MissingExtra
 
 LEAST_SUCCESS = 0.8
 OTHER_SEEDS = 500
@@ -111,8 +110,12 @@ def sweeps(means: Means) -> Table:
     """Saved patches over factor after factor; also draws ``sweeps.png`` into the store's folder.
 
     Each on every other road of ``drp16``, in both directions.
+
+    Raises:
+        MissingExtra: matplotlib is not installed.
     """
-    _figures()  # said before the work, not after it
+    from scenarios.results.sweeps_plot import draw  # what it lacks is said before the work
+
     paths = [path for index, path in enumerate(locate("drp16/*")) if index % 4 < 2]
     rows: list[tuple[str, ...]] = []
     shares: dict[str, dict[str, list[bool]]] = {}
@@ -128,47 +131,5 @@ def sweeps(means: Means) -> Table:
             )
             for value, trials in found.items()
         ]
-    plot(shares, means.out / PLOT)
+    draw(shares, means.out / PLOT)
     return Table(("factor", "value", "success", "deviation [m]"), tuple(rows), True)
-
-
-def _figures() -> Any:
-    """What makes figures.
-
-    Raises:
-        MissingExtra: matplotlib is not installed.
-    """
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise MissingExtra(
-            "plots need matplotlib, which is not installed: pip install 'dirtyroad[report]'"
-        ) from error
-    return Figure
-
-
-def plot(shares: Mapping[str, Mapping[str, list[bool]]], path: Path) -> None:
-    """Draw the rate of success over the values of every factor, with intervals.
-
-    Raises:
-        MissingExtra: matplotlib is not installed.
-    """
-    figure_of = _figures()
-    from scenarios.statistics import clopper_pearson
-
-    columns = 2
-    figure = figure_of(figsize=(9.0, 2.2 * -(-len(shares) // columns)), layout="constrained")
-    grid = figure.subplots(-(-len(shares) // columns), columns, squeeze=False).ravel()
-    for axes, (factor, values) in zip(grid, shares.items(), strict=False):
-        found = [clopper_pearson(sum(one), len(one)) for one in values.values()]
-        rate = [interval.value for interval in found]
-        below = [interval.value - interval.low for interval in found]
-        above = [interval.high - interval.value for interval in found]
-        axes.errorbar(range(len(rate)), rate, yerr=[below, above], marker="o", capsize=3)
-        axes.set_xticks(range(len(rate)), list(values), fontsize=7)
-        axes.set_ylim(-0.05, 1.05)
-        axes.set_xlabel(factor, fontsize=8)
-        axes.set_ylabel("success", fontsize=8)
-    for axes in grid[len(shares) :]:
-        axes.set_axis_off()
-    figure.savefig(path, dpi=120)
