@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from defenses.bounds.graph import Node
+from defenses.bounds.interval import Interval
 from defenses.bounds.interval_pass import propagate, tighten
-from defenses.bounds.methods import Method, by_walks, in_pieces
+from defenses.bounds.methods import Method, by_walks, in_pieces, on_interval
 from defenses.bounds.problem import Problem
 from defenses.bounds.rows import Rows
 from defenses.bounds.walk import walk
@@ -97,7 +98,7 @@ class Optimised(Method):
 
 
 class _Parameters:
-    """The parameters of one piece of rows, made when a relaxation first asks."""
+    """The parameters of one piece of rows, made when a relaxation first asks, and quick bounds."""
 
     def __init__(self) -> None:
         self.tensors: dict[tuple[int, str], Tensor] = {}
@@ -108,3 +109,9 @@ class _Parameters:
             start = initial.detach().expand(torch.broadcast_shapes(initial.shape, like.shape)).clone()
             self.tensors[place] = start.requires_grad_()
         return self.tensors[place]
+
+    def range(self, problem: Problem, node: Node, rows: Rows) -> Interval:
+        """By what is known of the node, and by a walk that ends where operators are not affine."""
+        known = on_interval(problem.intervals[node.index], rows).chunk(2, 1)
+        walked = walk(problem, node, rows, affine_only=True).chunk(2, 1)
+        return Interval(known[0], -known[1]).intersect(Interval(walked[0], -walked[1]))

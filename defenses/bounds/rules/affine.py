@@ -105,7 +105,7 @@ class Affine(Rule):
             dense = unmirrored(rows).dense()
             if tuner is None:
                 return self._corner_planes(call, dense)
-            zero = torch.zeros_like(dense.coefficients[:1, :1])
+            zero = dense.coefficients.new_zeros(()).expand(call.problem.batch, 1, *call.node.shape)
             share = tuner(call.node, "lower", zero, dense.coefficients)
             return _sum(
                 self._corner_planes(call, dense.with_values(dense.coefficients * (1 - share))),

@@ -49,12 +49,15 @@ class Forms:
 
 
 class Tuner(Protocol):
-    """Hands out the free parameters of relaxations while they are being optimised."""
+    """What relaxations may ask for while they are being optimised: parameters, and bounds of their own."""
 
     def __call__(self, node: Node, side: str, initial: Tensor, like: Tensor) -> Tensor:
         """A parameter in [0, 1] for every row and entry, in the shape of ``like``; ``initial`` where it is
         new.
         """
+
+    def range(self, problem: Problem, node: Node, rows: Rows) -> Interval:
+        """Bounds ``(B, S)`` on mirrored rows over an operand, quickly found."""
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ class Multiply(Scale):
         a, b = bounds_of(call, 0), bounds_of(call, 1)
         low = high = None
         if tuner is not None:
-            initial = torch.zeros(()).to(a.lower).expand(1, *call.node.shape)
+            initial = a.lower.new_zeros(()).expand(call.problem.batch, *call.node.shape)
             low, high = (
                 tuner(call.node, side, rows.local(initial), rows.values) for side in ("lower", "upper")
             )

@@ -10,7 +10,8 @@ from defenses.bounds.interval import Interval
 from defenses.bounds.problem import Value
 from defenses.bounds.rows import Dense, Rows, Selection
 from defenses.bounds.rules.affine import Product
-from defenses.bounds.rules.base import RULES, Call
+from defenses.bounds.rules.base import RULES, Call, Contribution, Tuner, unmirrored
+from defenses.bounds.rules.contraction import contract, extent
 
 
 class Linear(Product):
@@ -68,10 +69,15 @@ class Linear(Product):
 class Matmul(Product):
     """Matrix products with or without batch axes."""
 
+    def backward(self, call: Call, rows: Rows, tuner: Tuner | None) -> tuple[list[Contribution], Tensor]:
+        if tuner is not None and not self.is_affine(call) and _paired(call):
+            dense = unmirrored(rows).dense()
+            if extent(call, dense) <= call.problem.budget:
+                return contract(call, dense, tuner)
+        return super().backward(call, rows, tuner)
+
     def pull(self, call: Call, position: int, rows: Rows, operands: list[Value]) -> Rows:
-        first, second = call.node.inputs
-        simple = len(first.shape) == len(second.shape) >= 2 and first.shape[:-2] == second.shape[:-2]
-        if not simple:
+        if not _paired(call):
             return super().pull(call, position, rows, operands)
         other = operands[1 - position]
         matrix = other.tensor.transpose(-1, -2)
@@ -89,6 +95,12 @@ class Matmul(Product):
         x = call.interval(0).map(lambda t: _align(t, rank).unsqueeze(-2))
         w = call.interval(1).map(lambda t: _align(t, rank).transpose(-1, -2).unsqueeze(-3))
         return Interval.product(x, w).map(lambda t: t.sum(-1))
+
+
+def _paired(call: Call) -> bool:
+    """Two matrices, or stacks of them in which each has its partner."""
+    first, second = call.node.inputs
+    return len(first.shape) == len(second.shape) >= 2 and first.shape[:-2] == second.shape[:-2]
 
 
 def _align(t: Tensor, rank: int) -> Tensor:
