@@ -55,10 +55,11 @@ class Dense(Rows):
         return value.unsqueeze(1)
 
     def relax(self, lines: Lines) -> tuple[Rows, Tensor]:
-        slopes = Lines(lines.lower_slope.unsqueeze(1), None, lines.upper_slope.unsqueeze(1), None)
-        coefficients, parts = combine(self.coefficients, slopes)
+        rowwise = Lines(
+            lines.lower_slope.unsqueeze(1), lines.lower_bias, lines.upper_slope.unsqueeze(1), lines.upper_bias
+        )
+        coefficients, parts = combine(self.coefficients, rowwise)
         bias = coefficients.new_zeros(1, self.count)
-        for part, value in zip(parts, (lines.lower_bias, lines.upper_bias), strict=True):
-            if value is not None:
-                bias = bias + contract(part, value)
+        for part, value in parts:
+            bias = bias + contract(part, value)
         return replace(self, coefficients=coefficients), bias

@@ -218,7 +218,7 @@ class Monotone(Affine):
 
     def interval(self, call: Call) -> Interval:
         (position,) = call.positions
-        return call.interval(position).map(lambda bound: call.evaluate({position: sampled(bound)}))
+        return call.at_ends({position: call.interval(position)})
 
 
 class Product(Affine):

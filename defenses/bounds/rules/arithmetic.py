@@ -10,7 +10,7 @@ from torch import Tensor
 
 from defenses.bounds.graph import Node
 from defenses.bounds.interval import Interval
-from defenses.bounds.problem import Value, sampled
+from defenses.bounds.problem import Value
 from defenses.bounds.rows import Dense, Patches, Rows, Selection
 from defenses.bounds.rules.affine import Affine, Monotone
 from defenses.bounds.rules.base import RULES, Call
@@ -39,16 +39,12 @@ class Sum(Affine):
 
     def interval(self, call: Call) -> Interval:
         # end by end: a small number added to a wide interval would be lost between its midpoint and half its width
-        ends = [
-            call.interval(p) if self.factor(call, p) >= 0 else call.interval(p).turned for p in call.positions
-        ]
-        low, high = (
-            call.evaluate(
-                {p: sampled(getattr(end, side)) for p, end in zip(call.positions, ends, strict=True)}
-            )
-            for side in ("lower", "upper")
+        return call.at_ends(
+            {
+                p: call.interval(p) if self.factor(call, p) >= 0 else call.interval(p).turned
+                for p in call.positions
+            }
         )
-        return Interval(low, high)
 
     def push(self, call: Call, position: int, x: Tensor, operands: list[Value]) -> Tensor:
         return broadcast(self.factor(call, position) * x, call.node)

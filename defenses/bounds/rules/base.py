@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from defenses.bounds.graph import Graph, Node
 from defenses.bounds.interval import Interval
-from defenses.bounds.problem import Problem, Value, evaluate
+from defenses.bounds.problem import Problem, Value, evaluate, sampled
 from defenses.bounds.rows import Rows
 from simulator.world import InvalidInput
 
@@ -67,7 +68,7 @@ class Call:
     node: Node
     problem: Problem
 
-    @property
+    @cached_property
     def positions(self) -> tuple[int, ...]:
         """Which operands are perturbed."""
         return tuple(i for i, source in enumerate(self.node.inputs) if self.problem.is_perturbed(source))
@@ -97,6 +98,28 @@ class Call:
         """The operator's result ``(B|1, *shape)`` with perturbed operands replaced."""
         result = evaluate(self.node, self.values(substitutes))
         return result.tensor if result.batched else result.tensor.unsqueeze(0)
+
+    def at_ends(self, ends: dict[int, Interval]) -> Interval:
+        """The operator at one and at the other end of its perturbed operands, evaluated together."""
+        batch = max(len(end.lower) for end in ends.values())
+        if batch == 1:
+            low, high = (
+                self.evaluate({p: sampled(getattr(end, side)) for p, end in ends.items()})
+                for side in ("lower", "upper")
+            )
+            return Interval(low, high)
+        values = []
+        for position in range(len(self.node.inputs)):
+            if position in ends:
+                end = ends[position].expand(batch)
+                values.append(Value(torch.cat([end.lower, end.upper]), True))
+            else:
+                other = self.value(position)
+                values.append(
+                    Value(torch.cat([other.tensor, other.tensor]), True) if other.batched else other
+                )
+        low, high = evaluate(self.node, values).tensor.chunk(2)
+        return Interval(low, high)
 
     def cached_for_good(self, key: str, compute: Callable[[], Any]) -> Any:
         """A result that depends on nothing but the graph."""

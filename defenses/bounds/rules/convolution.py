@@ -13,6 +13,7 @@ from defenses.bounds.problem import Value
 from defenses.bounds.rows import Dense, Patches, Rows, Selection
 from defenses.bounds.rules.affine import Product
 from defenses.bounds.rules.base import RULES, Call
+from defenses.bounds.rules.transposed import transposed
 
 DENSE_SHARE = 0.6
 """Windows that cover more than this share of an image are written out over the whole image."""
@@ -31,26 +32,6 @@ def _matrix(
     size = weight.shape[0] * window[0] * window[1]
     entries = torch.eye(size, dtype=weight.dtype, device=weight.device).view(size, weight.shape[0], *window)
     return F.conv_transpose2d(entries, weight, None, stride, 0, 0, groups, dilation)
-
-
-def _transposed(
-    rows: Tensor,
-    weight: Tensor,
-    stride: tuple[int, int],
-    padding: tuple[int, int],
-    dilation: tuple[int, int],
-    groups: int,
-    rest: list[int],
-) -> Tensor:
-    """The transposed convolution, written as a convolution with the turned kernel where the stride is one.
-
-    On a CPU the latter is up to four times faster.
-    """
-    margin = [d * (k - 1) - p for d, k, p in zip(dilation, weight.shape[2:], padding, strict=True)]
-    if stride == (1, 1) and groups == 1 and min(margin) >= 0:
-        turned = weight.flip(2, 3).transpose(0, 1)
-        return F.conv2d(rows, turned, None, 1, margin, dilation)
-    return F.conv_transpose2d(rows, weight, None, stride, padding, rest, groups, dilation)
 
 
 def _pair(value: Any) -> tuple[int, int]:
@@ -90,19 +71,7 @@ class Convolution(Product):
         stride, padding, dilation, groups = self._options(call)
         coefficients = rows.dense().coefficients
         flat = coefficients.flatten(0, 2)
-        rest = [
-            size - ((out - 1) * s - 2 * p + d * (k - 1) + 1)
-            for size, out, s, p, d, k in zip(
-                source.shape[2:],
-                call.node.shape[2:],
-                stride,
-                padding,
-                dilation,
-                weight.shape[2:],
-                strict=True,
-            )
-        ]
-        pulled_flat = _transposed(flat, weight, stride, padding, dilation, groups, rest)
+        pulled_flat = transposed(flat, weight, source.shape[2:], stride, padding, dilation, groups)
         return Dense(source.shape, rows.mirrored, pulled_flat.view(*coefficients.shape[:2], *source.shape))
 
     def constant(self, call: Call, rows: Rows) -> Tensor:
@@ -125,7 +94,7 @@ class Convolution(Product):
             )
             blocks = (flat.flatten(1) @ matrix.flatten(1)).view(len(flat), *matrix.shape[1:])
         else:
-            blocks = _transposed(flat, weight, stride, (0, 0), dilation, groups, [0, 0])
+            blocks = transposed(flat, weight, window, stride, (0, 0), dilation, groups)
         a, b, c, d = rows.extent
         extent = (
             a * stride[0] - padding[0],

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from defenses.bounds.interval import Interval
-from defenses.bounds.problem import Value, evaluate, sampled
+from defenses.bounds.problem import Value, evaluate
 from defenses.bounds.rows import Dense, Patches, Rows, Selection
 from defenses.bounds.rules.affine import Affine
 from defenses.bounds.rules.base import RULES, Call
@@ -46,10 +46,16 @@ class Movement(Affine):
         )
 
     def interval(self, call: Call) -> Interval:
-        def bound(side: str) -> Tensor:
-            return call.evaluate({p: sampled(getattr(call.interval(p), side)) for p in call.positions})
+        if self._reshapes(call):
+            return call.interval(0).map(lambda t: t.reshape(len(t), *call.node.shape))
+        return call.at_ends({p: call.interval(p) for p in call.positions})
 
-        return Interval(bound("lower"), bound("upper"))
+    def shift(self, call: Call) -> Tensor | None:
+        return None if self._reshapes(call) else super().shift(call)
+
+    def _reshapes(self, call: Call) -> bool:
+        """The result is its only operand in another shape."""
+        return len(call.node.inputs) == 1 and self.route(call, 0).straight
 
     def route(self, call: Call, position: int) -> Route:
         """The routing of one operand's entries."""

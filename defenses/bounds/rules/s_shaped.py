@@ -14,8 +14,6 @@ from defenses.bounds.rows import Lines
 from defenses.bounds.rules.base import RULES, Call
 from defenses.bounds.rules.elementwise import DEFAULT, Elementwise, Function, Parameters, chord, tangent
 
-BISECTIONS = 40
-
 
 class SShaped(Elementwise):
     """Sigmoid, tanh and their like.
@@ -34,7 +32,10 @@ class SShaped(Elementwise):
 
     def anchors(self, call: Call, x: Interval) -> tuple[Tensor, ...]:
         with torch.no_grad():
-            return self._touch(x.lower, x.upper), self._touch(-x.upper, -x.lower)
+            # both sides at once: many small steps, of which each costs more than its numbers
+            low, high = torch.cat([x.lower, -x.upper]), torch.cat([x.upper, -x.lower])
+            above, below = self._touch(low, high).chunk(2)
+            return above, below
 
     def choices(self, call: Call, x: Interval, anchors: tuple[Tensor, ...]) -> Parameters:
         above, below = anchors
@@ -52,7 +53,7 @@ class SShaped(Elementwise):
         """The least place at which a tangent passes above the lower end; the upper end where there is none."""
         left, right = low.clamp(min=0), high.clamp(min=0)
         start = self.function(low)
-        for _ in range(BISECTIONS):
+        for _ in range(2 - int(math.log2(torch.finfo(low.dtype).eps))):
             middle = (left + right) / 2
             beneath = self.derivative(middle) * (middle - low) > self.function(middle) - start
             left, right = torch.where(beneath, middle, left), torch.where(beneath, right, middle)
