@@ -137,7 +137,13 @@ class CertifiedTraining:
                 f"certified training: warm_up {self.warm_up} and ramp {self.ramp} do not fit into {self.epochs} epochs"
             )
 
-    def train(self, network: nn.Module, batches: Batches, generator: torch.Generator) -> CertifiedNetwork:
+    def train(
+        self,
+        network: nn.Module,
+        batches: Batches,
+        generator: torch.Generator,
+        advance: Callable[[int], None] = lambda _: None,
+    ) -> CertifiedNetwork:
         """Train a copy of a classifier.
 
         Args:
@@ -145,6 +151,7 @@ class CertifiedTraining:
                 evaluation mode throughout.
             batches: the training data.
             generator: draws the order of the samples.
+            advance: told of each of the epochs.
         """
         start = time.monotonic()
         network = copy.deepcopy(network).eval()
@@ -176,6 +183,7 @@ class CertifiedTraining:
                 correct += (logits.argmax(1) == labels).sum().item()
                 count += len(x)
             history.append(Epoch(self._strength(epoch + 1), total / count, correct / count))
+            advance(1)
         return CertifiedNetwork(network, self.family, tuple(history), time.monotonic() - start)
 
     def _strength(self, epochs: float) -> float:

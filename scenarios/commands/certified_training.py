@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scenarios.commands.selection import check_numbers
-from scenarios.output import print_json, print_table
+from scenarios.output import print_json, print_table, progress_bar
 
 COUNTS = {"samples": (1, math.inf), "judged": (1, math.inf), "seed": (0, math.inf)}
 """What both subjects count."""
@@ -51,13 +51,16 @@ def execute_digits(arguments: argparse.Namespace) -> int:
     train, test = load_digits(arguments.data)
     parts = train.some(arguments.samples), test.some(arguments.judged)
     settings = arguments.radius, arguments.epochs, arguments.seed
+    bar = progress_bar("training", 2 * arguments.epochs)
     if arguments.what == "pixels":
-        pixels = against_pixels(*parts, *settings)
+        with bar as advance:
+            pixels = against_pixels(*parts, *settings, advance)
         columns: tuple[str, ...] = ("training", "right", "proved right", "time [s]")
         rows = [(r.training, f"{r.clean:.1%}", f"{r.certified:.1%}", f"{r.seconds:.0f}") for r in pixels]
         found = [vars(row) for row in pixels]
     else:
-        weights = against_weights(*parts, *settings)
+        with bar as advance:
+            weights = against_weights(*parts, *settings, advance)
         bits = list(weights[0].rounded)
         columns = (
             "training",
@@ -126,9 +129,9 @@ def execute_language(arguments: argparse.Namespace) -> int:
         corpus = orders(arguments.samples, arguments.judged, arguments.length, arguments.seed)
     else:
         corpus = phrases(arguments.sst2, arguments.samples, arguments.judged, arguments.length)
-    found = against_substitution(
-        corpus, arguments.network, arguments.budget, arguments.epochs, arguments.seed
-    )
+    settings = arguments.network, arguments.budget, arguments.epochs, arguments.seed
+    with progress_bar("training", 2 * arguments.epochs) as advance:
+        found = against_substitution(corpus, *settings, advance)
     if arguments.json:
         print_json({"language": [vars(row) for row in found]})
         return 0

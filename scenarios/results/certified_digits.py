@@ -60,7 +60,14 @@ class WeightRow:
     seconds: float
 
 
-def against_pixels(train: Digits, test: Digits, radius: float, epochs: int, seed: int) -> list[PixelRow]:
+def against_pixels(
+    train: Digits,
+    test: Digits,
+    radius: float,
+    epochs: int,
+    seed: int,
+    advance: Callable[[int], None] = lambda _: None,
+) -> list[PixelRow]:
     """Train a convolutional reader in both ways and certify it.
 
     Args:
@@ -69,9 +76,10 @@ def against_pixels(train: Digits, test: Digits, radius: float, epochs: int, seed
         radius: of the l-infinity ball around every picture.
         epochs: of either training.
         seed: of first weights and order.
+        advance: told of each of twice as many epochs.
     """
     rows = []
-    for name, trained in _both(convolutional, train, balls(radius), epochs, seed):
+    for name, trained in _both(convolutional, train, balls(radius), epochs, seed, advance):
         proved = trained.certificate(test.images, test.labels, methods=(IBP(), Backward(IBP())))
         clean = trained.accuracy(test.images, test.labels)
         rows.append(PixelRow(name, clean, proved.share, trained.seconds))
@@ -79,7 +87,13 @@ def against_pixels(train: Digits, test: Digits, radius: float, epochs: int, seed
 
 
 def against_weights(
-    train: Digits, test: Digits, radius: float, epochs: int, seed: int, bits: Sequence[int] = (2, 3, 4)
+    train: Digits,
+    test: Digits,
+    radius: float,
+    epochs: int,
+    seed: int,
+    advance: Callable[[int], None] = lambda _: None,
+    bits: Sequence[int] = (2, 3, 4),
 ) -> list[WeightRow]:
     """Train a dense reader in both ways and move its weights.
 
@@ -89,10 +103,11 @@ def against_weights(
         radius: of the l2 ball around every weight matrix.
         epochs: of either training.
         seed: of first weights and order.
+        advance: told of each of twice as many epochs.
         bits: to round weights to.
     """
     rows = []
-    for name, trained in _both(dense, train, weight_balls(radius), epochs, seed):
+    for name, trained in _both(dense, train, weight_balls(radius), epochs, seed, advance):
         loss_of = RobustCrossEntropy.of(trained.network, test.images, 10)
         inputs, moved = trained.family(trained.network, test.images, 1.0)
         with torch.no_grad():
@@ -122,7 +137,12 @@ def quantised(network: nn.Module, bits: int) -> nn.Module:
 
 
 def _both(
-    build: Callable[[], nn.Module], train: Digits, family: Family, epochs: int, seed: int
+    build: Callable[[], nn.Module],
+    train: Digits,
+    family: Family,
+    epochs: int,
+    seed: int,
+    advance: Callable[[int], None],
 ) -> list[tuple[str, CertifiedNetwork]]:
     if epochs < 3:
         raise InvalidInput(
@@ -138,5 +158,5 @@ def _both(
             torch.manual_seed(seed)
             network = build()
         generator = torch.Generator().manual_seed(seed)
-        results.append((name, recipe.train(network, train.batches, generator)))
+        results.append((name, recipe.train(network, train.batches, generator, advance)))
     return results

@@ -99,7 +99,13 @@ def phrases(folder: Path, train: int, test: int, length: int) -> Corpus:
 
 
 def against_substitution(
-    corpus: Corpus, network: str, budget: int, epochs: int, seed: int, attacks: int = 30
+    corpus: Corpus,
+    network: str,
+    budget: int,
+    epochs: int,
+    seed: int,
+    advance: Callable[[int], None] = lambda _: None,
+    attacks: int = 30,
 ) -> list[LanguageRow]:
     """Train a classifier in both ways and certify it.
 
@@ -109,6 +115,7 @@ def against_substitution(
         budget: how many words of a sentence may be replaced.
         epochs: of either training.
         seed: of first weights, order and attacks.
+        advance: told of each of twice as many epochs.
         attacks: random substitutions tried on every sentence.
     """
     if epochs < 3:
@@ -132,7 +139,7 @@ def against_substitution(
             torch.manual_seed(seed)
             start = _builders(corpus)[network]()
         generator = torch.Generator().manual_seed(seed)
-        trained = recipe.train(start, batches(corpus.train, corpus.train_labels), generator)
+        trained = recipe.train(start, batches(corpus.train, corpus.train_labels), generator, advance)
         proved = trained.certificate(corpus.test, corpus.test_labels, methods=(IBP(), Backward(IBP())))
         clean = trained.accuracy(corpus.test, corpus.test_labels)
         attacked = _attacked(trained, corpus, attacks, generator)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from defenses.bounds.interval import Interval
 from defenses.bounds.problem import Value
-from defenses.bounds.rows import Dense, Rows, Selection
+from defenses.bounds.rows import Dense, Outer, Rows, Selection
 from defenses.bounds.rules.affine import Product
 from defenses.bounds.rules.base import RULES, Call, Contribution, Tuner, unmirrored
 from defenses.bounds.rules.contraction import contract, extent
@@ -43,6 +43,8 @@ class Linear(Product):
             return Dense(source.shape, rows.mirrored, flat.sum(2))
         x = operands[0].tensor if operands[0].batched else operands[0].tensor.unsqueeze(0)
         x = x.reshape(len(x), 1, -1, x.shape[-1])
+        if flat.shape[2] == 1 and source.index in call.problem.regions:
+            return Outer(source.shape, rows.mirrored, flat.squeeze(2), x[:, 0, 0])
         return Dense(source.shape, rows.mirrored, flat.transpose(-1, -2) @ x)
 
     def interval(self, call: Call) -> Interval:

@@ -4,6 +4,7 @@ information.
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -11,6 +12,7 @@ import torch
 from torch import nn
 
 from defenses.bounds import IBP, Backward, Ball, BoundedModel, Forward
+from defenses.bounds.rows import Outer
 
 
 def test_one_layer_reaches_the_dual_norm_of_its_input():
@@ -47,6 +49,41 @@ def test_deeper_networks_are_bounded_soundly(method):
         output = torch.func.functional_call(model, state, (moved[draw],))
         assert (found.lower - 1e-9 <= output).all()
         assert (output <= found.upper + 1e-9).all()
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+def test_rows_over_a_matrix_answer_as_if_they_were_written_out(samples):
+    generator = torch.Generator().manual_seed(samples)
+
+    def draw(*shape):
+        return torch.randn(shape, dtype=torch.float64, generator=generator)
+
+    rows = Outer((4, 5), False, draw(samples, 6, 4), draw(samples, 5))
+    for value in (draw(1, 4, 5), draw(3, 4, 5)):
+        torch.testing.assert_close(rows.dot(value), rows.dense().dot(value))
+        torch.testing.assert_close(rows.magnitude(value.abs()), rows.dense().magnitude(value.abs()))
+        for radius, order in itertools.product((value.abs(), value.abs()[0, 0, 0]), (1, 2, math.inf)):
+            torch.testing.assert_close(rows.norm(radius, order), rows.dense().norm(radius, order))
+    torch.testing.assert_close(rows.mirror().dense(), rows.dense().mirror())
+
+
+def test_a_matrix_used_twice_is_bounded_soundly():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.randn(4, 4, dtype=torch.float64) / 2)
+
+        def forward(self, x):
+            return nn.functional.linear(nn.functional.linear(x, self.weight).relu(), self.weight)
+
+    torch.manual_seed(3)
+    model, x = Twice(), torch.randn(2, 4, dtype=torch.float64)
+    with torch.no_grad():
+        found = BoundedModel.of(model, x).bounds(x, {"weight": Ball(0.1, 2.0)}, Backward())
+    region = Ball(0.1, 2.0).around(model.weight.detach().unsqueeze(0), "weight")
+    for weight in region.sample(200, torch.Generator().manual_seed(0))[:, 0]:
+        output = torch.func.functional_call(model, {"weight": weight}, (x,))
+        assert ((found.lower - 1e-9 <= output) & (output <= found.upper + 1e-9)).all()
 
 
 def test_intersection_with_intervals_keeps_backward_bounds_below_the_crown_ibp_ones():

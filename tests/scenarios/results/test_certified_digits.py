@@ -90,7 +90,8 @@ def test_the_command_shows_both_trainings(monkeypatch, capsys):
     monkeypatch.setattr(certified_digits, "against_weights", lambda *a: asked.append(a) or rows)
     command = ["certify", "digits", "weights", "--data", "x.npz", "--samples", "4", "--radius", "0.2"]
     assert main(command) == 0
-    (train, test, *rest) = asked[0]
+    (train, test, *rest, advance) = asked[0]
+    advance(1)
     assert (len(train.images), len(test.images), rest) == (4, 5, [0.2, 10, 0])
     shown = capsys.readouterr().out
     assert "3 bits" in shown
