@@ -109,7 +109,8 @@ def test_the_command_shows_both_trainings(monkeypatch, capsys):
     )
     command = ["certify", "language", "lstm", "--samples", "6", "--judged", "3", "--length", "5"]
     assert main([*command, "--budget", "4"]) == 0
-    corpus, *rest = asked[0]
+    corpus, *rest, advance = asked[0]
+    advance(1)
     assert corpus.train.shape[:2] == (6, 5)
     assert len(corpus.test) == 3
     assert rest == ["lstm", 4, 10, 0]
