@@ -14,6 +14,7 @@ from typing import TypeVar
 import torch
 
 from defenses.bounds import IBP, Backward, Ball, BoundedModel, Forward, Method, Optimised
+from defenses.bounds.allocation import give_back_freed_memory
 from scenarios.benchmarks.networks import BATCH, SUBJECTS, make, subject_of
 from scenarios.cores import threads
 
@@ -88,6 +89,7 @@ def observe(function: Callable[[], Result]) -> tuple[Result, float, float | None
     """A result, the least processor time [s] and the greatest rise in memory [MiB] of some repetitions."""
     seconds: list[float] = []
     gc.collect()  # what earlier work left in cycles, freed halfway, would hide the rise
+    give_back_freed_memory()  # and so would what is kept
     before = _reset_peak()
     while True:
         began = time.process_time()

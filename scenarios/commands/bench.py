@@ -79,10 +79,12 @@ def carla(as_json: bool) -> int:
 
 def bounds(networks: list[str] | None, as_json: bool) -> int:
     """Bound some networks, all of them by default; returns the exit code."""
+    from defenses.bounds import keep_freed_memory
     from scenarios.benchmarks import bounds as bench_bounds
 
     cases = bench_bounds.cases(networks)
     measured = []
+    keep_freed_memory()
     with progress_bar("bounds", len(cases) * len(bench_bounds.METHODS)) as advance:
         for case in cases:
             for one in bench_bounds.measure(*case):
@@ -109,8 +111,10 @@ def bounds(networks: list[str] | None, as_json: bool) -> int:
 
 def fusion(as_json: bool) -> int:
     """Measure steps of training; returns the exit code."""
+    from defenses.bounds import keep_freed_memory
     from scenarios.benchmarks.fusion import CLASSES, steps
 
+    keep_freed_memory()
     measured = [step for classes in CLASSES for step in steps(classes)]
     if as_json:
         print_json({"fusion": [vars(one) for one in measured]})

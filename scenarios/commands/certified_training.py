@@ -44,6 +44,7 @@ def add_digits(subjects: Any) -> None:
 def execute_digits(arguments: argparse.Namespace) -> int:
     """Train and judge; returns the exit code."""
     check_numbers(arguments, **COUNTS)
+    from defenses.bounds import keep_freed_memory
     from scenarios.results.certified_digits import against_pixels, against_weights
     from scenarios.results.digits import load_digits
 
@@ -52,6 +53,7 @@ def execute_digits(arguments: argparse.Namespace) -> int:
     parts = train.some(arguments.samples), test.some(arguments.judged)
     settings = arguments.radius, arguments.epochs, arguments.seed
     bar = progress_bar("training", 2 * arguments.epochs)
+    keep_freed_memory()
     if arguments.what == "pixels":
         with bar as advance:
             pixels = against_pixels(*parts, *settings, advance)
@@ -123,12 +125,14 @@ def add_language(subjects: Any) -> None:
 def execute_language(arguments: argparse.Namespace) -> int:
     """Train and judge; returns the exit code."""
     check_numbers(arguments, **COUNTS, budget=(1, math.inf), length=(1, math.inf))
+    from defenses.bounds import keep_freed_memory
     from scenarios.results.certified_language import against_substitution, orders, phrases
 
     if arguments.sst2 is None:
         corpus = orders(arguments.samples, arguments.judged, arguments.length, arguments.seed)
     else:
         corpus = phrases(arguments.sst2, arguments.samples, arguments.judged, arguments.length)
+    keep_freed_memory()
     settings = arguments.network, arguments.budget, arguments.epochs, arguments.seed
     with progress_bar("training", 2 * arguments.epochs) as advance:
         found = against_substitution(corpus, *settings, advance)

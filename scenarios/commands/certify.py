@@ -91,7 +91,7 @@ def execute_driver(arguments: argparse.Namespace) -> int:
     import torch
 
     from attacks.threat import RoadPatchThreat
-    from defenses.bounds import Backward
+    from defenses.bounds import Backward, keep_freed_memory
     from scenarios.files import load, locate
     from scenarios.results.driver_bounds import bound, load_network, places
 
@@ -107,6 +107,7 @@ def execute_driver(arguments: argparse.Namespace) -> int:
     method = None if arguments.effort is None else Backward(effort=arguments.effort)
     generator = torch.Generator().manual_seed(arguments.seed)
     found: dict[str, list[CurvatureBound]] = {}
+    keep_freed_memory()
     with progress_bar("bounding", len(networks) * arguments.places * len(radii)) as advance:
         for name, network in networks.items():
             found[name] = []

@@ -168,6 +168,7 @@ def train_lane_keeping(arguments: argparse.Namespace) -> int:
 
 def train_small(arguments: argparse.Namespace) -> int:
     """Train a small driver; returns the exit code."""
+    from defenses.bounds import keep_freed_memory
     from defenses.driver_bounds.small_training import SmallRecipe, save_small_driver, train_small_driver
     from scenarios.build import scene_of
     from scenarios.files import load, locate
@@ -189,6 +190,7 @@ def train_small(arguments: argparse.Namespace) -> int:
     if len(paths) != 1:
         raise InvalidInput(f"{arguments.scenario}: means {len(paths)} scenarios; name one")
     scene = scene_of(load(paths[0]))
+    keep_freed_memory()
     with progress_bar("training the small driver", recipe.episodes + recipe.epochs) as advance:
         network, report = train_small_driver(recipe, scene, advance)
     weights = save_small_driver(network, recipe, report, arguments.out)
