@@ -38,7 +38,7 @@ class Forward(Method):
         weight = positive @ forms.lower_weight.flatten(2).transpose(1, 2)
         weight = weight + negative @ forms.upper_weight.flatten(2).transpose(1, 2)
         bias = positive @ forms.lower.flatten(1).unsqueeze(2) + negative @ forms.upper.flatten(1).unsqueeze(2)
-        linear = bias.squeeze(2) + _least(weight, roots)
+        linear = bias.squeeze(2) + _extreme(weight, roots, greatest=False)
         return torch.maximum(at_least(linear), on_interval(interval, plain)).expand(problem.batch, -1)
 
 
@@ -95,16 +95,19 @@ class _Pass:
     def _concretise(self, forms: Forms) -> Interval:
         shape = forms.lower.shape[1:]
 
-        def least(weight: Tensor) -> Tensor:
-            found = _least(weight.flatten(2).transpose(1, 2), self.roots)
+        def extreme(weight: Tensor, greatest: bool) -> Tensor:
+            found = _extreme(weight.flatten(2).transpose(1, 2), self.roots, greatest)
             return found.view(len(found), *shape)
 
-        return Interval(forms.lower + least(forms.lower_weight), forms.upper - least(-forms.upper_weight))
+        return Interval(
+            forms.lower + extreme(forms.lower_weight, False), forms.upper + extreme(forms.upper_weight, True)
+        )
 
 
-def _least(weight: Tensor, roots: list[Root]) -> Tensor:
-    """The least value of linear functions ``(B|1, S, K)`` of the variables: ``(B, S)``."""
+def _extreme(weight: Tensor, roots: list[Root], greatest: bool) -> Tensor:
+    """The least or the greatest value of linear functions ``(B|1, S, K)`` of the variables: ``(B, S)``."""
     total = torch.zeros((), dtype=weight.dtype)
     for region, first, stop in roots:
-        total = total + region.minimum(Dense(region.shape, False, weight[:, :, first:stop]))
+        rows = Dense(region.shape, False, weight[:, :, first:stop])
+        total = total + (region.maximum(rows) if greatest else region.minimum(rows))
     return total

@@ -41,6 +41,10 @@ class Region(ABC):
     def minimum(self, rows: Rows) -> Tensor:
         """The least value of every unmirrored row over the set, ``(B, S)``."""
 
+    def maximum(self, rows: Rows) -> Tensor:
+        """The greatest value of every unmirrored row over the set, ``(B, S)``."""
+        return -self.minimum(rows.scaled(-1.0))
+
     @abstractmethod
     def variables(self) -> tuple[Tensor, Tensor, Region]:
         """The set as an affine image of a simpler one, for forward propagation.
@@ -98,7 +102,15 @@ class LpRegion(Region):
         return Interval.around(self.centre, self.radius)
 
     def minimum(self, rows: Rows) -> Tensor:
-        return rows.dot(self.centre) - rows.norm(self.radius, self._dual)
+        return self._middle(rows) - rows.norm(self.radius, self._dual)
+
+    def maximum(self, rows: Rows) -> Tensor:
+        return self._middle(rows) + rows.norm(self.radius, self._dual)
+
+    def _middle(self, rows: Rows) -> Tensor:
+        if not self.centre.requires_grad and not bool(self.centre.any()):
+            return rows.zeros()
+        return rows.dot(self.centre)
 
     @property
     def dimensions(self) -> int:  # type: ignore[override]
