@@ -193,12 +193,20 @@ def plugin(group: str, name: str) -> Plugin:
 
 
 def find(name: str, known: dict[str, Any], what: str) -> Any:
-    """``known[name]``, or a message that says what there is and what was probably meant."""
+    """``known[name]``, or a message that says what there is and what was probably meant.
+
+    Of names in groups (``benign/...``) it lists those of the group that was named, or all groups.
+    """
     if name in known:
         return known[name]
     close = difflib.get_close_matches(name, known, n=1)
     hint = f" (did you mean '{close[0]}'?)" if close else ""
-    raise InvalidInput(f"no {what} named '{name}'{hint}; there are: {', '.join(sorted(known)) or 'none'}")
+    group = name.partition("/")[0] + "/"
+    listed = {other for other in known if other.startswith(group)}
+    listed = listed or {
+        start + "/*" if rest else start for start, _, rest in (k.partition("/") for k in known)
+    }
+    raise InvalidInput(f"no {what} named '{name}'{hint}; there are: {', '.join(sorted(listed)) or 'none'}")
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,7 @@ def execute(arguments: argparse.Namespace) -> int:
         if name not in sections.NEEDED or getattr(arguments, sections.NEEDED[name])
     ]
     from scenarios import yaml_text
+    from scenarios.results.drp_drivers import shipped_drivers
     from scenarios.results.tables import Means
 
     if not arguments.dry:
@@ -84,6 +85,8 @@ def execute(arguments: argparse.Namespace) -> int:
         name, equals, text = words.partition("=")
         if not (name and equals and text):
             raise InvalidInput(f"--driver {words}: write it as NAME=ASSISTANT")
+        if name in drivers or name in shipped_drivers():
+            raise InvalidInput(f"--driver {words}: there is a driver of that name already; give another name")
         drivers[name] = yaml_text.parse(text, f"--driver {name}").data
     means = Means(arguments.maps, arguments.out, arguments.workers, drivers)
     tables = {}

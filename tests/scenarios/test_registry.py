@@ -41,6 +41,15 @@ def test_no_plugins_is_said() -> None:
         registry.find("x", {}, "attack")
 
 
+@pytest.mark.parametrize(
+    ("name", "listed"), [("a/x", "a/one, a/two"), ("x", "a/[*], b/[*], lone"), ("c/x", "a/[*], b/[*], lone")]
+)
+def test_of_names_in_groups_those_nearby_are_listed(name: str, listed: str) -> None:
+    known = dict.fromkeys(("a/one", "a/two", "b/one", "lone"))
+    with pytest.raises(InvalidInput, match=f"there are: {listed}$"):
+        registry.find(name, known, "thing")
+
+
 def test_a_missing_dependency_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "tests_shaky_module.py").write_text("import tests_no_such_dependency\n")
     monkeypatch.syspath_prepend(str(tmp_path))

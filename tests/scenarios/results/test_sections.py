@@ -57,7 +57,13 @@ def test_every_section_has_a_function() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "message"), [(["--workers", "0"], "--workers 0"), (["--driver", "map"], "--driver map")]
+    ("words", "message"),
+    [
+        (["--workers", "0"], "--workers 0"),
+        (["--driver", "map"], "--driver map"),
+        (["--driver", "standard={type: lane_keeping}"], "of that name already"),
+        (["--driver", "mine={type: a}", "--driver", "mine={type: b}"], "of that name already"),
+    ],
 )
 def test_bad_means_exit_with_2(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["results", "transfer", "--dry", *words]) == 2
