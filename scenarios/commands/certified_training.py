@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from scenarios.commands.selection import check_numbers
+from scenarios.commands.selection import check_file, check_numbers
 from scenarios.output import print_json, print_table, progress_bar
 
 COUNTS = {"samples": (1, math.inf), "judged": (1, math.inf), "seed": (0, math.inf)}
-"""What both subjects count."""
+"""What all of them count."""
 
 
 def add_digits(subjects: Any) -> None:
@@ -19,15 +20,36 @@ def add_digits(subjects: Any) -> None:
     parser = subjects.add_parser(
         "digits",
         help="train a small reader of digits so that much can be proved of it",
-        description="Train a small network on MNIST twice, in the ordinary way and against a growing perturbation "
-        "(CROWN-IBP with loss fusion), and judge both on test pictures: what share of answers is right, and what "
-        "share is proved to stay right ('pixels'); or the proved bound of the loss over moved weights, and the share "
-        "of right answers with weights of few bits ('weights').",
+        description="Train a small network on MNIST twice, in the ordinary way and against growing changes of all "
+        "pixels (CROWN-IBP with loss fusion). Judged on test pictures is what share of answers is right, and what "
+        "share is proved to stay right.",
     )
-    parser.add_argument("what", choices=["pixels", "weights"], help="what changes")
+    _add_training(parser, "pixels", 0.1)
+    parser.set_defaults(execute=execute_digits)
+
+
+def add_landscape(subjects: Any) -> None:
+    """Declare ``certify landscape``."""
+    parser = subjects.add_parser(
+        "landscape",
+        help="train a small reader of digits so that its weights may move",
+        description="Train a small network on MNIST twice, in the ordinary way and against growing changes of all "
+        "weight matrices (CROWN-IBP with loss fusion). Judged on test pictures are the loss around the trained "
+        "weights, as gradient ascent finds it within the radius and as it is proved, and what share of answers is "
+        "right, also with weights of few bits.",
+    )
+    _add_training(parser, "each weight matrix (l2 norm)", 0.02)
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE", help="draw the loss over the distance, as .png or .svg"
+    )
+    parser.set_defaults(execute=execute_landscape)
+
+
+def _add_training(parser: argparse.ArgumentParser, moved: str, radius: float) -> None:
+    """What both readers of digits are trained with."""
     parser.add_argument("--data", type=Path, required=True, metavar="FILE", help="mnist.npz")
     parser.add_argument(
-        "--radius", type=float, default=0.1, metavar="R", help="of pixels, or of each matrix (default: 0.1)"
+        "--radius", type=float, default=radius, metavar="R", help=f"of {moved} (default: {radius})"
     )
     parser.add_argument("--epochs", type=int, default=10, metavar="N", help="of training (default: 10)")
     parser.add_argument(
@@ -36,58 +58,66 @@ def add_digits(subjects: Any) -> None:
     parser.add_argument(
         "--judged", type=int, default=1000, metavar="N", help="test pictures to judge on (default: 1000)"
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of weights and order (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is drawn (default: 0)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-    parser.set_defaults(execute=execute_digits)
 
 
 def execute_digits(arguments: argparse.Namespace) -> int:
     """Train and judge; returns the exit code."""
     check_numbers(arguments, **COUNTS)
     from defenses.bounds import keep_freed_memory
-    from scenarios.results.certified_digits import against_pixels, against_weights
+    from scenarios.results.certified_digits import against_pixels
     from scenarios.results.digits import load_digits
 
-    rows: list[tuple[str, ...]]
     train, test = load_digits(arguments.data)
     parts = train.some(arguments.samples), test.some(arguments.judged)
-    settings = arguments.radius, arguments.epochs, arguments.seed
-    bar = progress_bar("training", 2 * arguments.epochs)
     keep_freed_memory()
-    if arguments.what == "pixels":
-        with bar as advance:
-            pixels = against_pixels(*parts, *settings, advance)
-        columns: tuple[str, ...] = ("training", "right", "proved right", "time [s]")
-        rows = [(r.training, f"{r.clean:.1%}", f"{r.certified:.1%}", f"{r.seconds:.0f}") for r in pixels]
-        found = [vars(row) for row in pixels]
-    else:
-        with bar as advance:
-            weights = against_weights(*parts, *settings, advance)
-        bits = list(weights[0].rounded)
-        columns = (
-            "training",
-            "right",
-            *(f"{n} bits" for n in bits),
-            "loss",
-            "proved loss",
-            "time [s]",
-        )
-        rows = [
-            (
-                r.training,
-                f"{r.clean:.1%}",
-                *(f"{r.rounded[n]:.1%}" for n in bits),
-                f"{r.loss:.3f}",
-                f"{r.certified_loss:.3g}",
-                f"{r.seconds:.0f}",
-            )
-            for r in weights
-        ]
-        found = [vars(row) for row in weights]
+    with progress_bar("training", 2 * arguments.epochs) as advance:
+        found = against_pixels(*parts, arguments.radius, arguments.epochs, arguments.seed, advance)
     if arguments.json:
-        print_json({arguments.what: found})
-    else:
-        print_table(f"digits against {arguments.what} within {arguments.radius:g}", columns, rows)
+        print_json({"digits": [vars(row) for row in found]})
+        return 0
+    rows = [(r.training, f"{r.clean:.1%}", f"{r.certified:.1%}", f"{r.seconds:.0f}") for r in found]
+    columns = ("training", "right", "proved right", "time [s]")
+    print_table(f"digits against pixels within {arguments.radius:g}", columns, rows)
+    return 0
+
+
+def execute_landscape(arguments: argparse.Namespace) -> int:
+    """Train, judge, draw; returns the exit code."""
+    check_numbers(arguments, **COUNTS)
+    check_file("--plot", arguments.plot, ".png", ".svg")
+    from defenses.bounds import keep_freed_memory
+    from scenarios.results.digits import load_digits
+    from scenarios.results.flat_landscape import against_weights
+
+    train, test = load_digits(arguments.data)
+    parts = train.some(arguments.samples), test.some(arguments.judged)
+    keep_freed_memory()
+    with progress_bar("training", 2 * arguments.epochs) as advance:
+        found = against_weights(*parts, arguments.radius, arguments.epochs, arguments.seed, advance)
+    if arguments.plot is not None:
+        from scenarios.results.flat_landscape_plot import draw
+
+        draw(found, arguments.plot)
+    if arguments.json:
+        print_json({"landscape": [asdict(row) for row in found]})
+        return 0
+    bits = list(found[0].rounded)
+    columns = ("training", "right", *(f"{n} bits" for n in bits), "loss", "attacked", "proved", "time [s]")
+    rows = [
+        (
+            row.training,
+            f"{row.clean:.1%}",
+            *(f"{row.rounded[n]:.1%}" for n in bits),
+            f"{row.loss:.3f}",
+            f"{row.within.attacked:.3f}",
+            "nothing" if row.within.proved is None else f"{row.within.proved:.3g}",
+            f"{row.seconds:.0f}",
+        )
+        for row in found
+    ]
+    print_table(f"digits with weight matrices moved by {arguments.radius:g}", columns, rows)
     return 0
 
 

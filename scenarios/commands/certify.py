@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scenarios.commands.certified_training import add_digits, add_language
+from scenarios.commands.certified_training import add_digits, add_landscape, add_language
 from scenarios.commands.selection import check_file, check_numbers
 from scenarios.output import print_json, print_table, progress_bar
 from simulator.errors import InvalidInput
@@ -24,6 +24,7 @@ def add_parser(subparsers: Any) -> None:
     subjects = parser.add_subparsers(metavar="SUBJECT", required=True)
     _add_driver(subjects)
     add_digits(subjects)
+    add_landscape(subjects)
     add_language(subjects)
 
 
@@ -170,9 +171,7 @@ def _check(arguments: argparse.Namespace) -> None:
     check_numbers(arguments, **{name: (low, math.inf) for name, low in least.items()})
     if arguments.threat == "cells" and arguments.frames > 1:
         raise InvalidInput("--frames: cells are bounded in one frame; take --threat pixels for several")
-    if arguments.plot is not None and arguments.plot.suffix not in (".png", ".svg"):
-        raise InvalidInput(f"--plot {arguments.plot}: give a name that ends in .png or .svg")
-    check_file("--plot", arguments.plot)
+    check_file("--plot", arguments.plot, ".png", ".svg")
 
 
 def _row(one: CurvatureBound) -> tuple[str, ...]:

@@ -59,9 +59,7 @@ def execute(arguments: argparse.Namespace) -> int:
         raise InvalidInput(f"--at {arguments.at:g}: give {CAMERA_PERIOD_S:g} to 600 seconds")
     if not 1 <= arguments.columns <= 16:
         raise InvalidInput(f"--columns {arguments.columns}: give 1 to 16")
-    if arguments.out.suffix not in (".jpg", ".png"):
-        raise InvalidInput(f"--out {arguments.out}: give a name that ends in .jpg or .png")
-    selection.check_file("--out", arguments.out)
+    selection.check_file("--out", arguments.out, ".jpg", ".png")
     wide = arguments.camera == "wide"
     arguments.overrides += [f"record.wide_frames={str(wide).lower()}", "criteria=[]"]
     if arguments.attack:

@@ -28,14 +28,21 @@ def check_numbers(arguments: argparse.Namespace, **bounds: tuple[float, float]) 
             raise InvalidInput(f"--{name.replace('_', '-')} {value:g}: give {accepted}")
 
 
-def check_file(option: str, path: Path | None) -> None:
+def check_file(option: str, path: Path | None, *kinds: str) -> None:
     """See before the work whether a file can be written after it.
 
+    Args:
+        option: as the command line calls it.
+        path: the file; None where there is none to be written.
+        kinds: how its name may end, such as ``.png``; in any way where none is given.
+
     Raises:
-        InvalidInput: its folder is not there, or nobody may write in it.
+        InvalidInput: its name ends otherwise, its folder is not there, or nobody may write in it.
     """
     if path is None:
         return
+    if kinds and path.suffix not in kinds:
+        raise InvalidInput(f"{option} {path}: give a name that ends in {' or '.join(kinds)}")
     folder = path.absolute().parent
     if not folder.is_dir() or not os.access(folder, os.W_OK) or path.is_dir():
         raise InvalidInput(

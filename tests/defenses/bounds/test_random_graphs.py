@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from defenses.bounds import IBP, Backward, Ball, BoundedModel, Forward
+from defenses.bounds import IBP, Backward, Ball, BoundedModel, Forward, Optimised
 from defenses.bounds.interval import Interval
 
-METHODS = [IBP(), Backward(IBP()), Backward(), Forward(), Backward(Forward())]
+METHODS = [IBP(), Backward(IBP()), Backward(), Forward(), Backward(Forward()), Optimised(iterations=2)]
 UNARY: dict[str, Callable[..., Tensor]] = {
     "relu": F.relu,
     "leaky": lambda x: F.leaky_relu(x, 0.3),

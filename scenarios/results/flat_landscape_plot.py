@@ -1,0 +1,46 @@
+"""A picture of the loss around trained weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from scenarios.results.flat_landscape import WeightRow
+from simulator.errors import MissingExtra
+
+try:
+    from matplotlib.figure import Figure
+except ModuleNotFoundError as error:
+    raise MissingExtra(
+        f"plots need {error.name}, which is not installed: pip install 'dirtyroad[report]'"
+    ) from error
+
+CEILING = 20.0
+"""Losses above it say no more than that all is lost."""
+
+
+def draw(rows: Sequence[WeightRow], path: Path) -> None:
+    """Write the plot: what random steps, an attack and the proof make of the loss, over the distance.
+
+    Args:
+        rows: one for each training.
+        path: a .png or .svg file.
+    """
+    figure = Figure(figsize=(8.0, 3.4), layout="constrained")
+    axes = figure.subplots()
+    for number, row in enumerate(rows):
+        distances = [level.distance for level in row.levels]
+        for kind, style in (("random", ":o"), ("attacked", "-o"), ("proved", "--^")):
+            values = [math.nan if (v := getattr(level, kind)) is None else v for level in row.levels]
+            axes.plot(
+                distances, values, style, color=f"C{number}", markersize=4, label=f"{row.training}, {kind}"
+            )
+        axes.axhline(row.loss, color=f"C{number}", alpha=0.3)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_ylim(0.8 * min(row.loss for row in rows), CEILING)
+    axes.set_xlabel("change of every weight matrix (l2 norm)")
+    axes.set_ylabel("cross entropy of test pictures")
+    axes.legend(fontsize=7)
+    figure.savefig(path, dpi=150)
