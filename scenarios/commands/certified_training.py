@@ -21,8 +21,8 @@ def add_digits(subjects: Any) -> None:
         "digits",
         help="train a small reader of digits so that much can be proved of it",
         description="Train a small network on MNIST twice, in the ordinary way and against growing changes of all "
-        "pixels (CROWN-IBP with loss fusion). Judged on test pictures is what share of answers is right, and what "
-        "share is proved to stay right.",
+        "pixels (CROWN-IBP with loss fusion). Judged on test pictures is what share of answers is right, what "
+        "share stays right under projected gradient ascent, and what share is proved to stay right.",
     )
     _add_training(parser, "pixels", 0.1)
     parser.set_defaults(execute=execute_digits)
@@ -77,8 +77,11 @@ def execute_digits(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"digits": [vars(row) for row in found]})
         return 0
-    rows = [(r.training, f"{r.clean:.1%}", f"{r.certified:.1%}", f"{r.seconds:.0f}") for r in found]
-    columns = ("training", "right", "proved right", "time [s]")
+    rows = [
+        (r.training, f"{r.clean:.1%}", f"{r.attacked:.1%}", f"{r.certified:.1%}", f"{r.seconds:.0f}")
+        for r in found
+    ]
+    columns = ("training", "right", "under attack", "proved right", "time [s]")
     print_table(f"digits against pixels within {arguments.radius:g}", columns, rows)
     return 0
 

@@ -22,6 +22,8 @@ def test_training_against_pixels_gives_certificates():
     plain, certified = against_pixels(drawn(2048, 1), drawn(100, 2), radius=0.04, epochs=10, seed=0)
     assert (plain.training, certified.training) == ("ordinary", "certified")
     assert min(plain.clean, certified.clean) > 0.9
+    for row in (plain, certified):
+        assert row.certified <= row.attacked <= row.clean
     assert certified.certified > 0.5
     assert certified.certified > plain.certified + 0.2
 
@@ -52,7 +54,7 @@ def test_files_that_are_something_else_are_named(tmp_path: Path):
 
 
 def test_the_command_shows_both_trainings(monkeypatch, capsys):
-    rows = [PixelRow("ordinary", 0.9, 0.0, 1.0), PixelRow("certified", 0.8, 0.5, 2.0)]
+    rows = [PixelRow("ordinary", 0.9, 0.1, 0.0, 1.0), PixelRow("certified", 0.8, 0.6, 0.5, 2.0)]
     monkeypatch.setattr(digits, "load_digits", lambda path: (drawn(9, 1), drawn(5, 2)))
     asked = []
     monkeypatch.setattr(certified_digits, "against_pixels", lambda *a: asked.append(a) or rows)
@@ -61,7 +63,9 @@ def test_the_command_shows_both_trainings(monkeypatch, capsys):
     (train, test, *rest, advance) = asked[0]
     advance(1)
     assert (len(train.images), len(test.images), rest) == (4, 5, [0.2, 10, 0])
-    assert "50.0%" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "50.0%" in shown
+    assert "60.0%" in shown
     assert main([*command, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["digits"][1]["certified"] == 0.5
 
