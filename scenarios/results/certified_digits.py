@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from defenses.bounds import IBP, Backward
-from defenses.bounds.training import CertifiedNetwork, CertifiedTraining, Family, balls
+from defenses.bounds.training import balls
+from scenarios.results.both_trainings import recipe, train_both
 from scenarios.results.digits import Digits, convolutional
-from simulator.errors import InvalidInput
 
-LEARNING_RATE, NATURAL = 5e-3, 0.1
-"""Of both trainings; a network that is pressed hard before it can read learns to give always the same answer."""
+WARM_UP, RAMP, NATURAL = 0.2, 0.5, 0.1
 
 RESTARTS, STEPS = 2, 20
 """Of the attack beside the proof."""
@@ -58,7 +57,8 @@ def against_pixels(
         advance: told of each of twice as many epochs.
     """
     rows = []
-    for name, trained in train_both(convolutional, train, balls(radius), epochs, seed, advance):
+    certified = recipe(balls(radius), epochs, WARM_UP, RAMP, NATURAL)
+    for name, trained in train_both(certified, convolutional, train.batches, seed, advance):
         proved = trained.certificate(test.images, test.labels, methods=(IBP(), Backward(IBP())))
         clean = trained.accuracy(test.images, test.labels)
         attacked = _attacked(trained.network, test, radius, torch.Generator().manual_seed(seed))
@@ -78,48 +78,3 @@ def _attacked(network: nn.Module, test: Digits, radius: float, generator: torch.
             (slope,) = torch.autograd.grad(nn.functional.cross_entropy(logits, test.labels), change)
             change = (change.detach() + 4 * radius / STEPS * slope.sign()).clamp(-radius, radius)
     return float(right.double().mean())
-
-
-def train_both(
-    build: Callable[[], nn.Module],
-    train: Digits,
-    family: Family,
-    epochs: int,
-    seed: int,
-    advance: Callable[[int], None],
-) -> list[tuple[str, CertifiedNetwork]]:
-    """The same first weights trained in the ordinary way, and so that much can be proved.
-
-    Args:
-        build: makes the network.
-        train: to be trained on.
-        family: what the second one shall withstand.
-        epochs: of either training.
-        seed: of first weights and order.
-        advance: told of each of twice as many epochs.
-
-    Raises:
-        InvalidInput: there are too few epochs.
-    """
-    if epochs < 3:
-        raise InvalidInput(
-            f"epochs {epochs}: give at least 3, for a start, a growing perturbation and a full one"
-        )
-    certified = CertifiedTraining(
-        family,
-        epochs,
-        warm_up=max(1, round(0.2 * epochs)),
-        ramp=max(1, round(0.5 * epochs)),
-        natural=NATURAL,
-        crown_at_end=1.0,
-        learning_rate=LEARNING_RATE,
-    )
-    ordinary = replace(certified, warm_up=epochs, ramp=0)
-    results = []
-    for name, recipe in (("ordinary", ordinary), ("certified", certified)):
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            network = build()
-        generator = torch.Generator().manual_seed(seed)
-        results.append((name, recipe.train(network, train.batches, generator, advance)))
-    return results

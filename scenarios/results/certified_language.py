@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -11,17 +11,14 @@ from torch import Tensor, nn
 
 from defenses.bounds import IBP, Backward
 from defenses.bounds.perturbations import Perturbation
-from defenses.bounds.training import CertifiedNetwork, CertifiedTraining
+from defenses.bounds.training import CertifiedNetwork
 from scenarios.plugins.language import instructions, reviews
 from scenarios.plugins.language.networks import RecurrentClassifier, TransformerClassifier
 from scenarios.plugins.language.sentences import Vocabulary, batches, substitutions
-from simulator.errors import InvalidInput
+from scenarios.results.both_trainings import recipe, train_both
 
 NETWORKS = ("lstm", "transformer")
-LEARNING_RATE = 5e-3
-NATURAL = 0.2
-"""Weight of the plain loss beside that of the worst substitution."""
-
+WARM_UP, RAMP, NATURAL = 0.3, 0.4, 0.2
 MOST_WORDS = 2000
 
 
@@ -118,31 +115,14 @@ def against_substitution(
         advance: told of each of twice as many epochs.
         attacks: random substitutions tried on every sentence.
     """
-    if epochs < 3:
-        raise InvalidInput(
-            f"epochs {epochs}: give at least 3, for a start, a growing perturbation and a full one"
-        )
-    # a network that is pressed before it can read learns to say always the same
-    certified = CertifiedTraining(
-        substitutions(budget),
-        epochs,
-        warm_up=max(1, round(0.3 * epochs)),
-        ramp=max(1, round(0.4 * epochs)),
-        natural=NATURAL,
-        crown_at_end=1.0,
-        learning_rate=LEARNING_RATE,
-    )
-    ordinary = replace(certified, warm_up=epochs, ramp=0)
+    certified = recipe(substitutions(budget), epochs, WARM_UP, RAMP, NATURAL)
+    attacker = torch.Generator().manual_seed(seed)
+    learnt = batches(corpus.train, corpus.train_labels)
     rows = []
-    for name, recipe in (("ordinary", ordinary), ("certified", certified)):
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            start = _builders(corpus)[network]()
-        generator = torch.Generator().manual_seed(seed)
-        trained = recipe.train(start, batches(corpus.train, corpus.train_labels), generator, advance)
+    for name, trained in train_both(certified, _builders(corpus)[network], learnt, seed, advance):
         proved = trained.certificate(corpus.test, corpus.test_labels, methods=(IBP(), Backward(IBP())))
         clean = trained.accuracy(corpus.test, corpus.test_labels)
-        attacked = _attacked(trained, corpus, attacks, generator)
+        attacked = _attacked(trained, corpus, attacks, attacker)
         rows.append(LanguageRow(name, clean, attacked, proved.share, trained.seconds))
     return rows
 

@@ -18,9 +18,10 @@ from torch import Tensor, nn
 from defenses.bounds import Backward
 from defenses.bounds.fusion import RobustCrossEntropy
 from defenses.bounds.training import CertifiedNetwork, weight_balls
-from scenarios.results.certified_digits import train_both
+from scenarios.results.both_trainings import recipe, train_both
 from scenarios.results.digits import Digits, dense
 
+WARM_UP, RAMP, NATURAL = 0.2, 0.5, 0.1
 BITS = (2, 3, 4)
 DISTANCES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
 """From the trained weights, as the l2 norm of what is added to every matrix."""
@@ -92,7 +93,8 @@ def against_weights(
         distances: at which the loss is looked at.
     """
     rows = []
-    for name, trained in train_both(dense, train, weight_balls(radius), epochs, seed, advance):
+    certified = recipe(weight_balls(radius), epochs, WARM_UP, RAMP, NATURAL)
+    for name, trained in train_both(certified, dense, train.batches, seed, advance):
         rounded = {
             count: replace(trained, network=quantised(trained.network, count)).accuracy(
                 test.images, test.labels

@@ -63,6 +63,12 @@ def test_the_sum_over_features_is_taken_before_the_relaxation() -> None:
     assert bool((small.lower >= plain.lower - 1e-9).all())
 
 
+def test_rows_that_ask_for_nothing_are_answered():
+    rows = torch.zeros(2, HEADS * HEIGHT * WIDTH, dtype=torch.float64)
+    found = BoundedModel.of(Attended(), inputs()).bounds(inputs(), BALL, ONE_STEP, rows)
+    assert found.lower.tolist() == found.upper.tolist() == [[0.0, 0.0]] * BATCH
+
+
 def test_no_member_leaves_the_bounds() -> None:
     rows = torch.randn(
         9, HEADS * HEIGHT * WIDTH, dtype=torch.float64, generator=torch.Generator().manual_seed(5)
