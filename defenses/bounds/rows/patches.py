@@ -149,17 +149,22 @@ class Patches(Rows):
         if self.common:
             here = image[..., self.extent[0] + top :, self.extent[2] + left :]
             return here[..., :rows, :columns].unsqueeze(1)
-        batch, channels = image.shape[:2]
-        views = image.unfold(2, rows, 1).unfold(3, columns, 1).permute(0, 2, 3, 1, 4, 5)
-        down, across = views.shape[1:3]
+        batch, channels, height = image.shape[:3]
+        segments = image.unfold(3, columns, 1)
+        across, down = segments.shape[3], height - rows + 1
         sample = torch.arange(batch, device=image.device).unsqueeze(1)
-        if down * across > self.top.numel():
-            found = views[sample, self.top + top, self.left + left]
-        else:
-            place = (sample * down + self.top + top) * across + self.left + left
-            flat = views.reshape(batch * down * across, -1).index_select(0, place.flatten())
-            found = flat.view(*place.shape, channels, rows, columns)
-        return found
+        y, x = self.top + top, self.left + left
+        if batch * down * across > max(batch, len(y)) * self.count:
+            # fewer windows than places: put together from lines of pixels
+            plane = sample[..., None] * channels + torch.arange(channels, device=image.device)
+            line = plane[..., None] * height + y[..., None, None] + torch.arange(rows, device=image.device)
+            place = line * across + x[..., None, None]
+            chosen = segments.reshape(-1, columns).index_select(0, place.flatten())
+            return chosen.view(*place.shape, columns)
+        place = (sample * down + y) * across + x
+        views = segments.unfold(2, rows, 1).permute(0, 2, 3, 1, 5, 4)
+        chosen = views.reshape(batch * down * across, -1).index_select(0, place.flatten())
+        return chosen.view(*place.shape, channels, rows, columns)
 
     def mask(self) -> Patches:
         """Set the coefficients of places outside the image to zero."""
