@@ -86,7 +86,7 @@ def _convert(program: torch.export.ExportedProgram, model: nn.Module) -> Graph:
         elif fx.op == "call_function":
             if fx.target is operator.getitem and known.get(fx.args[0]) is None:
                 known[fx] = _call(fx.args[0], fx, known, add, item=fx.args[1])
-            elif isinstance(fx.meta["val"], Tensor):
+            elif isinstance(fx.meta.get("val"), Tensor):  # checks that torch.export inserts give nothing
                 known[fx] = _call(fx, fx, known, add, item=None)
         elif fx.op == "output":
             returned = fx.args[0]

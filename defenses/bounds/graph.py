@@ -77,6 +77,11 @@ class Node:
             return kwargs[name]
         return args[position] if len(args) > position else default
 
+    @property
+    def described(self) -> str:
+        """The operator and where the model has it, for messages."""
+        return f"{self.target} (node {self.name}, module {self.path or '<the model itself>'})"
+
     def __repr__(self) -> str:
         what = f" {self.target}" if self.target is not None else ""
         return f"Node({self.index} {self.name}: {self.kind}{what} {tuple(self.shape)})"

@@ -242,9 +242,8 @@ class Einsum(Product):
     def interval(self, call: Call) -> Interval:
         if len(call.positions) > 1 and len(call.node.inputs) > 2:
             raise UnsupportedOperator(
-                f"{call.node.target} (node {call.node.name}, module {call.node.path or '<the model itself>'}) "
-                f"multiplies {len(call.node.inputs)} operands, of which {len(call.positions)} are perturbed; "
-                "multiply two at a time"
+                f"{call.node.described} multiplies {len(call.node.inputs)} operands, of which "
+                f"{len(call.positions)} are perturbed; multiply two at a time"
             )
         return super().interval(call)
 

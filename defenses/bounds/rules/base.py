@@ -199,11 +199,7 @@ class Registry:
             if index not in roots and graph.nodes[index].target not in self._rules
         ]
         if missing:
-            lines = [
-                f"  {node.target} (node {node.name}, module {node.path or '<the model itself>'}"
-                + (f", {node.line})" if node.line else ")")
-                for node in missing
-            ]
+            lines = [f"  {node.described}" + (f": {node.line}" if node.line else "") for node in missing]
             raise UnsupportedOperator(
                 "no bound rule for:\n"
                 + "\n".join(lines)

@@ -194,7 +194,7 @@ def _check_domain(call: Call, x: Interval, domain: tuple[float, float] | None) -
     # a value is finite even where its bound has grown to infinity
     if bool((x.lower <= low).any()) or (high < infinity and bool((x.upper >= high).any())):
         raise InvalidInput(
-            f"{call.node.target} (node {call.node.name}, module {call.node.path}) may leave its domain "
+            f"{call.node.described} may leave its domain "
             f"({low}, {high}): its argument lies in [{float(x.lower.min())}, {float(x.upper.max())}] as far as is "
             "known. Shrink the perturbation, or choose a method with tighter intermediate bounds."
         )

@@ -15,7 +15,7 @@ from defenses.bounds.interval import Interval
 from defenses.bounds.problem import Value, evaluate
 from defenses.bounds.rows import Dense, Patches, Rows, Selection
 from defenses.bounds.rules.affine import Affine
-from defenses.bounds.rules.base import RULES, Call
+from defenses.bounds.rules.base import RULES, Call, UnsupportedOperator
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,20 @@ class Movement(Affine):
         return Dense(source.shape, rows.mirrored, flat.view(*flat.shape[:2], *source.shape))
 
 
+class Conversion(Movement):
+    """To another device or layout; numbers keep their precision."""
+
+    def interval(self, call: Call) -> Interval:
+        source, node = call.node.inputs[0], call.node
+        if source.dtype != node.dtype:
+            raise UnsupportedOperator(
+                f"{node.described} turns {source.dtype} into {node.dtype}; bounds need a network of one precision"
+            )
+        return super().interval(call)
+
+
 aten = torch.ops.aten
+RULES.add(Conversion(), aten._to_copy.default, aten.to.dtype)
 RULES.add(
     Movement(),
     aten.view.default,
@@ -178,6 +191,4 @@ RULES.add(
     aten.detach.default,
     aten.dropout.default,
     aten.lift_fresh_copy.default,
-    aten._to_copy.default,
-    aten.to.dtype,
 )

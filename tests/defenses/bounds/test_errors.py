@@ -95,6 +95,20 @@ def test_leaving_the_domain_of_a_function_is_named():
         BoundedModel.of(Logarithm(), x).bounds(x, Ball(0.6))
 
 
+def test_a_change_of_precision_is_named():
+    class Widened(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Linear(3, 3), nn.Linear(3, 2).double()
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.second(self.first(x).relu().double())
+
+    x = torch.rand(2, 3)
+    with pytest.raises(UnsupportedOperator, match=r"_to_copy.*float32 into torch\.float64"):
+        BoundedModel.of(Widened(), x).bounds(x, Ball(0.1))
+
+
 def test_control_flow_on_values_is_refused():
     class Branch(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
