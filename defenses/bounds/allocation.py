@@ -7,6 +7,7 @@ memory back to the system at once, and getting it again, page by page, can take 
 from __future__ import annotations
 
 import ctypes
+from typing import Any
 
 TRIM_THRESHOLD, MMAP_MAX = -1, -4
 """Names of two settings of mallopt(3)."""
@@ -18,12 +19,20 @@ def keep_freed_memory() -> bool:
     Returns:
         Whether the C library knows how (GNU's does).
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = _function("mallopt")
     return mallopt is not None and bool(mallopt(MMAP_MAX, 0)) and bool(mallopt(TRIM_THRESHOLD, 2**31 - 1))
 
 
 def give_back_freed_memory() -> None:
     """Return what is kept to the system, where the C library knows how."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    trim = _function("malloc_trim")
     if trim is not None:
         trim(0)
+
+
+def _function(name: str) -> Any:
+    """A function of the C library; None where there is none of that name."""
+    try:
+        return getattr(ctypes.CDLL(None), name, None)
+    except TypeError:  # systems without one library for all
+        return None

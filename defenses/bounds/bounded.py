@@ -15,7 +15,7 @@ from defenses.bounds.methods import Backward, Method
 from defenses.bounds.perturbations import Perturbation, Perturbations
 from defenses.bounds.problem import Problem, pose
 from defenses.bounds.regions import Region, of_samples
-from defenses.bounds.rows import Dense, Rows, Selection
+from defenses.bounds.rows import Dense, Rows, Selection, flattened
 from defenses.bounds.rules import RULES
 from simulator.world import InvalidInput
 
@@ -236,7 +236,7 @@ def _shape(problem: Problem, value: Interval, specification: Tensor | None) -> I
     if specification is None:
         return _drop_sample_axis(problem.output, value)
     rows = specification if specification.ndim == 3 else specification.unsqueeze(0)
-    return value.map(lambda t: (rows.to(t.dtype) @ t.flatten(1).unsqueeze(2)).squeeze(2))
+    return value.map(lambda t: (rows.to(t.dtype) @ flattened(t, 1).unsqueeze(2)).squeeze(2))
 
 
 def _drop_sample_axis(node: Node, value: Interval) -> Interval:

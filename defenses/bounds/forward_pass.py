@@ -11,7 +11,7 @@ from defenses.bounds.interval import Interval, at_least
 from defenses.bounds.methods import Method, on_interval
 from defenses.bounds.problem import Problem
 from defenses.bounds.regions import Region
-from defenses.bounds.rows import Dense, Rows, Selection
+from defenses.bounds.rows import Dense, Rows, Selection, flattened
 from defenses.bounds.rules.base import RULES, Call, Forms
 
 
@@ -33,11 +33,13 @@ class Forward(Method):
             return on_interval(interval, rows).expand(problem.batch, -1)
         forms, roots = problem.cache[(problem.output.index, "forms")]
         plain = rows.mirror() if rows.mirrored else rows
-        coefficients = plain.dense().coefficients.flatten(2)
+        coefficients = flattened(plain.dense().coefficients, 2)
         positive, negative = coefficients.clamp(min=0), coefficients.clamp(max=0)
-        weight = positive @ forms.lower_weight.flatten(2).transpose(1, 2)
-        weight = weight + negative @ forms.upper_weight.flatten(2).transpose(1, 2)
-        bias = positive @ forms.lower.flatten(1).unsqueeze(2) + negative @ forms.upper.flatten(1).unsqueeze(2)
+        weight = positive @ flattened(forms.lower_weight, 2).transpose(1, 2)
+        weight = weight + negative @ flattened(forms.upper_weight, 2).transpose(1, 2)
+        bias = positive @ flattened(forms.lower, 1).unsqueeze(2) + negative @ flattened(
+            forms.upper, 1
+        ).unsqueeze(2)
         linear = bias.squeeze(2) + _extreme(weight, roots, greatest=False)
         return torch.maximum(at_least(linear), on_interval(interval, plain)).expand(problem.batch, -1)
 
@@ -96,11 +98,12 @@ class _Pass:
         shape = forms.lower.shape[1:]
 
         def extreme(weight: Tensor, greatest: bool) -> Tensor:
-            found = _extreme(weight.flatten(2).transpose(1, 2), self.roots, greatest)
+            found = _extreme(flattened(weight, 2).transpose(1, 2), self.roots, greatest)
             return found.view(len(found), *shape)
 
         return Interval(
-            forms.lower + extreme(forms.lower_weight, False), forms.upper + extreme(forms.upper_weight, True)
+            forms.lower + extreme(forms.lower_weight, greatest=False),
+            forms.upper + extreme(forms.upper_weight, greatest=True),
         )
 
 

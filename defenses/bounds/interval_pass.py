@@ -10,7 +10,7 @@ from torch import Tensor
 from defenses.bounds.graph import Node
 from defenses.bounds.interval import Interval
 from defenses.bounds.problem import Problem
-from defenses.bounds.rows import Selection
+from defenses.bounds.rows import Selection, flattened
 from defenses.bounds.rules.base import RULES, Call
 from defenses.bounds.rules.elementwise import Elementwise
 from defenses.bounds.walk import walk
@@ -135,8 +135,8 @@ def tighten(problem: Problem, node: Node, mask: Tensor, bounder: Bounder) -> Non
         bounder: how rows are bounded.
     """
     interval = problem.intervals[node.index].expand(problem.batch)
-    index = select(mask.flatten(1))
-    lower, upper = interval.lower.flatten(1), interval.upper.flatten(1)
+    index = select(flattened(mask, 1))
+    lower, upper = flattened(interval.lower, 1), flattened(interval.upper, 1)
     dtype = lower.dtype
     pieces: list[Tensor] = []
     start, count = 0, index.shape[1]

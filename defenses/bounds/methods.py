@@ -25,7 +25,7 @@ from defenses.bounds.graph import Node
 from defenses.bounds.interval import at_least
 from defenses.bounds.interval_pass import Refinement, propagate, rows_at_once, tighten
 from defenses.bounds.problem import Problem
-from defenses.bounds.rows import Dense, Rows, Selection
+from defenses.bounds.rows import Dense, Rows, Selection, flattened
 from defenses.bounds.walk import walk
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def by_walks(effort: float = math.inf) -> Refinement:
     """Refines by backward walks, which share so many coefficients between them."""
 
     def refine(problem: Problem, node: Node, mask: Tensor) -> None:
-        each = effort / int(mask.flatten(1).sum(1).max())
+        each = effort / int(flattened(mask, 1).sum(1).max())
         tighten(problem, node, mask, lambda problem, node, rows: walk(problem, node, rows, effort=each))
 
     return refine

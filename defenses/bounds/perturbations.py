@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from defenses.bounds.regions import AffineRegion, LpRegion, Region, box
+from defenses.bounds.regions import AffineRegion, BoxRegion, LpRegion, Region
 from simulator.world import InvalidInput
 
 
@@ -68,7 +68,7 @@ class Ball(Perturbation):
             return LpRegion(x, radius, self.p)
         if not math.isinf(self.p):
             raise InvalidInput(f"Ball around {name}: low and high need p = infinity, p is {self.p}")
-        return box((x - radius).clamp(self.low, self.high), (x + radius).clamp(self.low, self.high))
+        return BoxRegion.of((x - radius).clamp(self.low, self.high), (x + radius).clamp(self.low, self.high))
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Box(Perturbation):
             raise InvalidInput(f"Box around {name}: the bounds must be finite")
         if bool((lower > upper).any()):
             raise InvalidInput(f"Box around {name}: a lower bound lies above its upper bound")
-        return box(lower, upper)
+        return BoxRegion.of(lower, upper)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from defenses.bounds.interval import Interval
-from defenses.bounds.rows import Dense, Patches, Rows
+from defenses.bounds.rows import Dense, Patches, Rows, flattened
 
 
 class Region(ABC):
@@ -119,7 +119,7 @@ class LpRegion(Region):
     @property
     def _flat_radius(self) -> Tensor:
         radius = self.radius.expand(1, *self.shape) if self.radius.ndim == 0 else self.radius
-        return radius.flatten(1)
+        return flattened(radius, 1)
 
     def variables(self) -> tuple[Tensor, Tensor, Region]:
         flat = self._flat_radius
@@ -142,13 +142,13 @@ class LpRegion(Region):
         if math.isinf(self.p):
             direction = noise.sign()
         elif self.p == 2.0:
-            direction = noise / torch.linalg.vector_norm(noise.flatten(2), dim=-1).view(
+            direction = noise / torch.linalg.vector_norm(flattened(noise, 2), dim=-1).view(
                 shape[:2] + (1,) * len(self.shape)
             )
         else:
-            peak = noise.flatten(2).abs().argmax(-1, keepdim=True)
-            direction = torch.zeros_like(noise.flatten(2)).scatter(
-                2, peak, noise.flatten(2).gather(2, peak).sign()
+            peak = flattened(noise, 2).abs().argmax(-1, keepdim=True)
+            direction = torch.zeros_like(flattened(noise, 2)).scatter(
+                2, peak, flattened(noise, 2).gather(2, peak).sign()
             )
             direction = direction.view(shape)
         share = torch.rand((count, *(1,) * self.centre.ndim), generator=generator, dtype=self.centre.dtype)
@@ -156,9 +156,37 @@ class LpRegion(Region):
         return self.centre + direction * self.radius * share
 
 
-def box(lower: Tensor, upper: Tensor) -> LpRegion:
-    """The box between two bounds ``(B, *shape)``."""
-    return LpRegion((lower + upper) / 2, (upper - lower) / 2, math.inf)
+@dataclass(frozen=True)
+class BoxRegion(LpRegion):
+    """All values between two bounds; the ball around their middle encloses them, however the middle was rounded.
+
+    Attributes:
+        ends: the bounds, ``(B, *shape)``.
+    """
+
+    ends: Interval
+
+    @classmethod
+    def of(cls, lower: Tensor, upper: Tensor) -> BoxRegion:
+        """The box between two bounds ``(B, *shape)``."""
+        centre = (lower + upper) / 2
+        radius = torch.maximum(upper - centre, centre - lower)
+        grown = radius * (1 + 2 * torch.finfo(radius.dtype).eps)
+        return cls(centre, grown, math.inf, Interval(lower, upper))
+
+    def interval(self) -> Interval:
+        return self.ends
+
+    def view(self, shape: tuple[int, ...]) -> BoxRegion:
+        ends = self.ends.map(lambda t: t.reshape(len(t), *shape))
+        return BoxRegion.of(ends.lower, ends.upper)
+
+    def take(self, samples: slice) -> BoxRegion:
+        ends = self.ends.map(lambda t: of_samples(t, samples))
+        return BoxRegion.of(ends.lower, ends.upper)
+
+    def sample(self, count: int, generator: torch.Generator) -> Tensor:
+        return super().sample(count, generator).clamp(self.ends.lower, self.ends.upper)
 
 
 @dataclass(frozen=True)
@@ -212,7 +240,7 @@ class AffineRegion(Region):
                 warnings.simplefilter("ignore", UserWarning)  # that compressed rows, used within, are in beta
                 pulled = torch.sparse.mm(rows.sparse(), self.matrix.t()).to_dense()
             return Dense(self.inner.shape, rows.mirrored, pulled.view(-1, rows.count, pulled.shape[1]))
-        flat = rows.dense().coefficients.flatten(2)
+        flat = flattened(rows.dense().coefficients, 2)
         if self._sparse:
             pulled = torch.sparse.mm(self.matrix, flat.flatten(0, 1).t()).t().view(*flat.shape[:2], -1)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -31,10 +32,9 @@ def balls(radius: float) -> Family:
         radius: at full strength.
 
     Raises:
-        InvalidInput: it is not positive.
+        InvalidInput: it is not positive, or infinite.
     """
-    if not radius > 0:
-        raise InvalidInput(f"certified training: the radius is {radius}, it must be positive")
+    _check_radius(radius)
     return lambda network, data, strength: (data, Ball(strength * radius))
 
 
@@ -44,13 +44,22 @@ def weight_balls(radius: float, p: float = 2.0) -> Family:
     Args:
         radius: at full strength.
         p: the norm, over each matrix as a whole.
+
+    Raises:
+        InvalidInput: the radius is not positive, or infinite.
     """
+    _check_radius(radius)
 
     def family(network: nn.Module, data: Tensor, strength: float) -> tuple[Tensor, Perturbations]:
         ball = Ball(strength * radius, p)
         return data, {name: ball for name, tensor in network.named_parameters() if tensor.ndim > 1}
 
     return family
+
+
+def _check_radius(radius: float) -> None:
+    if not 0 < radius < math.inf:
+        raise InvalidInput(f"certified training: the radius is {radius}, it must be positive and finite")
 
 
 @dataclass(frozen=True)

@@ -61,8 +61,8 @@ def walk(
         for position, pulled in contributions:
             source = node.inputs[position]
             held = pending.get(source.index)
-            pending[source.index] = pulled if held is None else held.plus(pulled)
-            largest = max(largest, pulled.numel)
+            pending[source.index] = joined = pulled if held is None else held.plus(pulled)
+            largest = max(largest, joined.numel)
             spent += pulled.numel
     problem.cost[start.index] = max(problem.cost.get(start.index, 1), -(-largest // max(1, rows.count)))
     return at_least(total)

@@ -6,12 +6,15 @@ import argparse
 import math
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from scenarios.commands.selection import check_file, check_numbers
+from scenarios.commands.selection import LARGEST_SEED, check_file, check_numbers
 from scenarios.output import print_json, print_table, progress_bar
 
-COUNTS = {"samples": (1, math.inf), "judged": (1, math.inf), "seed": (0, math.inf)}
+if TYPE_CHECKING:
+    from scenarios.results.digits import Digits
+
+COUNTS = {"samples": (1, math.inf), "judged": (1, math.inf), "seed": (0, LARGEST_SEED)}
 """What all of them count."""
 
 
@@ -62,15 +65,21 @@ def _add_training(parser: argparse.ArgumentParser, moved: str, radius: float) ->
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
 
 
-def execute_digits(arguments: argparse.Namespace) -> int:
-    """Train and judge; returns the exit code."""
-    check_numbers(arguments, **COUNTS)
-    from defenses.bounds import keep_freed_memory
-    from scenarios.results.certified_digits import against_pixels
+def _digits(arguments: argparse.Namespace) -> tuple[Digits, Digits]:
+    """What to train on and what to judge on."""
+    check_numbers(arguments, **COUNTS, radius=(1e-9, 1e9))
     from scenarios.results.digits import load_digits
 
     train, test = load_digits(arguments.data)
-    parts = train.some(arguments.samples), test.some(arguments.judged)
+    return train.some(arguments.samples), test.some(arguments.judged)
+
+
+def execute_digits(arguments: argparse.Namespace) -> int:
+    """Train and judge; returns the exit code."""
+    from defenses.bounds import keep_freed_memory
+    from scenarios.results.certified_digits import against_pixels
+
+    parts = _digits(arguments)
     keep_freed_memory()
     with progress_bar("training", 2 * arguments.epochs) as advance:
         found = against_pixels(*parts, arguments.radius, arguments.epochs, arguments.seed, advance)
@@ -88,14 +97,11 @@ def execute_digits(arguments: argparse.Namespace) -> int:
 
 def execute_landscape(arguments: argparse.Namespace) -> int:
     """Train, judge, draw; returns the exit code."""
-    check_numbers(arguments, **COUNTS)
     check_file("--plot", arguments.plot, ".png", ".svg")
     from defenses.bounds import keep_freed_memory
-    from scenarios.results.digits import load_digits
     from scenarios.results.flat_landscape import against_weights
 
-    train, test = load_digits(arguments.data)
-    parts = train.some(arguments.samples), test.some(arguments.judged)
+    parts = _digits(arguments)
     keep_freed_memory()
     with progress_bar("training", 2 * arguments.epochs) as advance:
         found = against_weights(*parts, arguments.radius, arguments.epochs, arguments.seed, advance)
@@ -104,7 +110,7 @@ def execute_landscape(arguments: argparse.Namespace) -> int:
 
         draw(found, arguments.plot)
     if arguments.json:
-        print_json({"landscape": [asdict(row) for row in found]})
+        print_json({"landscape": [{**asdict(row), "within": asdict(row.within)} for row in found]})
         return 0
     bits = list(found[0].rounded)
     columns = ("training", "right", *(f"{n} bits" for n in bits), "loss", "attacked", "proved", "time [s]")

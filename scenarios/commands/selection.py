@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from scenarios.schema import Scenario
 
 
+LARGEST_SEED = 2**32 - 1
+"""What numpy and torch both take."""
+
+
 def check_numbers(arguments: argparse.Namespace, **bounds: tuple[float, float]) -> None:
     """Refuse numbers outside of their bounds, named as the arguments are; what was not given is not looked at.
 

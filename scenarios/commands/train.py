@@ -12,8 +12,6 @@ from scenarios.output import print_json, progress_bar
 from scenarios.registry import plugin
 from simulator.errors import InvalidInput
 
-LARGEST_SEED = 2**32 - 1
-
 
 def add_parser(subparsers: Any) -> None:
     """Declare the command."""
@@ -139,7 +137,7 @@ def train_lane_keeping(arguments: argparse.Namespace) -> int:
 
     selection.check_numbers(
         arguments,
-        seed=(0, LARGEST_SEED),
+        seed=(0, selection.LARGEST_SEED),
         dirt=(0, 1),
         hidden_size=(1, 4096),
         steps=(1, 10**7),
@@ -175,7 +173,7 @@ def train_small(arguments: argparse.Namespace) -> int:
 
     selection.check_numbers(
         arguments,
-        seed=(0, LARGEST_SEED),
+        seed=(0, selection.LARGEST_SEED),
         episodes=(1, 10**5),
         epochs=(1, 10**5),
         radius=(0, 255),
@@ -202,7 +200,7 @@ def train_autoencoder(arguments: argparse.Namespace) -> int:
     """Train a denoiser; returns the exit code."""
     from defenses.input_transformations.autoencoder_training import DenoiserRecipe, train_denoiser
 
-    selection.check_numbers(arguments, seed=(0, LARGEST_SEED), steps=(1, 10**7), noise=(0.001, 1))
+    selection.check_numbers(arguments, seed=(0, selection.LARGEST_SEED), steps=(1, 10**7), noise=(0.001, 1))
     given = {name: getattr(arguments, name) for name in ("seed", "steps", "noise")}
     recipe = DenoiserRecipe(**{name: value for name, value in given.items() if value is not None})
     weights = train_denoiser(recipe, arguments.out)
@@ -217,7 +215,9 @@ def train_task(arguments: argparse.Namespace) -> int:
     from defenses import task as tasks
     from scenarios.store import write_json
 
-    selection.check_numbers(arguments, seed=(0, LARGEST_SEED), steps=(1, 10**7), learning_rate=(1e-9, 10))
+    selection.check_numbers(
+        arguments, seed=(0, selection.LARGEST_SEED), steps=(1, 10**7), learning_rate=(1e-9, 10)
+    )
     options = selection.parse_options("tasks", arguments.name, arguments.overrides)
     task: tasks.Task = plugin("tasks", arguments.name).load()(options)
     recipe = tasks.TaskRecipe(arguments.seed, arguments.steps, arguments.learning_rate)

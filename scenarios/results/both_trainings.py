@@ -14,7 +14,9 @@ from simulator.errors import InvalidInput
 LEARNING_RATE = 5e-3
 
 
-def recipe(family: Family, epochs: int, warm_up: float, ramp: float, natural: float) -> CertifiedTraining:
+def recipe(
+    family: Family, epochs: int, warm_up: float = 0.2, ramp: float = 0.5, natural: float = 0.1
+) -> CertifiedTraining:
     """How to train against a family of perturbations.
 
     A network that is pressed hard before it can read learns to give always the same answer: hence a start without

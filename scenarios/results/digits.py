@@ -56,14 +56,21 @@ def load_digits(path: Path) -> tuple[Digits, Digits]:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = [file[name] for name in ("x_train", "y_train", "x_test", "y_test")]
+    except FileNotFoundError as error:
+        raise InvalidInput(f"{path}: there is no such file") from error
     except (OSError, ValueError, KeyError) as error:
         raise InvalidInput(
             f"{path}: it does not hold MNIST as arrays x_train, y_train, x_test, y_test ({error})"
         ) from error
     for images, labels in (arrays[:2], arrays[2:]):
-        if images.dtype != np.uint8 or images.shape != (len(labels), 28, 28) or not len(labels):
+        if images.dtype != np.uint8 or images.shape[1:] != (28, 28) or not len(images):
             raise InvalidInput(
                 f"{path}: pictures are {images.dtype} {images.shape}; expected uint8 (N, 28, 28)"
+            )
+        whole = labels.shape == images.shape[:1] and labels.dtype.kind in "iu"
+        if not (whole and labels.min() >= 0 and labels.max() <= 9):
+            raise InvalidInput(
+                f"{path}: labels are {labels.dtype} {labels.shape}; expected {len(images)} numbers from 0 to 9"
             )
     parts = [torch.from_numpy(array) for array in arrays]
     train, test = (

@@ -21,7 +21,6 @@ from defenses.bounds.training import CertifiedNetwork, weight_balls
 from scenarios.results.both_trainings import recipe, train_both
 from scenarios.results.digits import Digits, dense
 
-WARM_UP, RAMP, NATURAL = 0.2, 0.5, 0.1
 BITS = (2, 3, 4)
 DISTANCES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
 """From the trained weights, as the l2 norm of what is added to every matrix."""
@@ -56,8 +55,8 @@ class WeightRow:
         clean: share of right answers.
         rounded: bits a weight, and the share of right answers once all weights have no more.
         loss: mean cross entropy.
-        within: the loss within the radius of training.
-        levels: the same at other distances.
+        radius: of training.
+        levels: the loss at some distances, in order; the radius is one of them.
         seconds: that the training took.
     """
 
@@ -65,9 +64,14 @@ class WeightRow:
     clean: float
     rounded: dict[int, float]
     loss: float
-    within: Level
+    radius: float
     levels: tuple[Level, ...]
     seconds: float
+
+    @property
+    def within(self) -> Level:
+        """The loss within the radius of training."""
+        return next(level for level in self.levels if level.distance == self.radius)
 
 
 def against_weights(
@@ -90,10 +94,10 @@ def against_weights(
         seed: of first weights, order and directions.
         advance: told of each of twice as many epochs.
         bits: to round weights to.
-        distances: at which the loss is looked at.
+        distances: at which the loss is looked at, beside the radius.
     """
     rows = []
-    certified = recipe(weight_balls(radius), epochs, WARM_UP, RAMP, NATURAL)
+    certified = recipe(weight_balls(radius), epochs)
     for name, trained in train_both(certified, dense, train.batches, seed, advance):
         rounded = {
             count: replace(trained, network=quantised(trained.network, count)).accuracy(
@@ -107,8 +111,8 @@ def against_weights(
                 trained.accuracy(test.images, test.labels),
                 rounded,
                 _loss(trained.network, test).item(),
-                _level(trained, test, radius, seed),
-                tuple(_level(trained, test, distance, seed) for distance in distances),
+                radius,
+                tuple(_level(trained, test, distance, seed) for distance in sorted({radius, *distances})),
                 trained.seconds,
             )
         )
@@ -129,7 +133,8 @@ def quantised(network: nn.Module, bits: int) -> nn.Module:
 def _level(trained: CertifiedNetwork, test: Digits, distance: float, seed: int) -> Level:
     network = trained.network
     generator = torch.Generator().manual_seed(seed)
-    drawn = [_loss(_shaken(network, distance, generator), test).item() for _ in range(DRAWS)]
+    with torch.no_grad():
+        drawn = [_loss(_shaken(network, distance, generator), test).item() for _ in range(DRAWS)]
     loss_of = RobustCrossEntropy.of(network, test.images, 10)
     inputs, moved = weight_balls(distance)(network, test.images, 1.0)
     with torch.no_grad():

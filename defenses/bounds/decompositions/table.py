@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from defenses.bounds.decompositions.arithmetic import addmm, divide, lerp, masked_fill, power, softplus, where
+from defenses.bounds.decompositions.convolution import conv2d
 from defenses.bounds.decompositions.maxima import (
     amax,
     amin,
@@ -89,6 +90,7 @@ def decomposition_table() -> dict[Any, Callable[..., Any]]:
         aten.baddbmm.default: addmm,
         aten.lerp.Scalar: lerp,
         aten.lerp.Tensor: lerp,
+        aten.conv2d.padding: conv2d,
         aten.addcmul.default: lambda x, a, b, *, value=1: x + value * a * b,
         aten.lstm.input: lstm,
         aten.gru.input: gru,

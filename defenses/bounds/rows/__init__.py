@@ -5,10 +5,10 @@ every row from below; an upper bound is the negated lower bound of the negated r
 for themselves and their negatives, and need not be doubled before the first sign-dependent operation.
 """
 
-from defenses.bounds.rows.base import Lines, Rows
+from defenses.bounds.rows.base import Lines, Rows, flattened
 from defenses.bounds.rows.dense import Dense
 from defenses.bounds.rows.outer import Outer
 from defenses.bounds.rows.patches import Patches, Window
 from defenses.bounds.rows.selection import Selection
 
-__all__ = ["Dense", "Lines", "Outer", "Patches", "Rows", "Selection", "Window"]
+__all__ = ["Dense", "Lines", "Outer", "Patches", "Rows", "Selection", "Window", "flattened"]

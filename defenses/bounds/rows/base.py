@@ -110,7 +110,7 @@ class Rows(ABC):
         values, parts = combine(self.values, lines)
         bias = self.zeros()
         for part, value in parts:
-            bias = bias + (part * value).flatten(2).sum(-1)
+            bias = bias + flattened(part * value, 2).sum(-1)
         return self.with_values(values), bias
 
     def plus(self, other: Rows) -> Rows:
@@ -126,10 +126,17 @@ class Rows(ABC):
         return replace(a, coefficients=a.coefficients + b.coefficients)
 
 
+def flattened(t: Tensor, lead: int) -> Tensor:
+    """All axes but the leading ones in one, which has length one where there are no others."""
+    return t.reshape(*t.shape[:lead], -1)
+
+
 def contract(coefficients: Tensor, value: Tensor) -> Tensor:
     """``(B|1, S, ...)`` against ``(B|1, ...)``, summed over all but the first axes: ``(B|1, S)``."""
     # the value as a row: ten times faster than as a column
-    return torch.matmul(value.flatten(1).unsqueeze(1), coefficients.flatten(2).transpose(1, 2)).squeeze(1)
+    return torch.matmul(flattened(value, 1).unsqueeze(1), flattened(coefficients, 2).transpose(1, 2)).squeeze(
+        1
+    )
 
 
 def combine(coefficients: Tensor, lines: Lines) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:

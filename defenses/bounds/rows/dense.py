@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from defenses.bounds.rows.base import Lines, Rows, combine, contract
+from defenses.bounds.rows.base import Lines, Rows, combine, contract, flattened
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ class Dense(Rows):
 
     def norm(self, radius: Tensor, order: float) -> Tensor:
         if radius.ndim == 0:
-            return torch.linalg.vector_norm(self.coefficients.flatten(2), order, -1) * radius
+            return torch.linalg.vector_norm(flattened(self.coefficients, 2), order, -1) * radius
         if order == 1:
             return self.magnitude(radius)
-        return torch.linalg.vector_norm((self.coefficients * radius.unsqueeze(1)).flatten(2), order, -1)
+        return torch.linalg.vector_norm(flattened(self.coefficients * radius.unsqueeze(1), 2), order, -1)
 
     def times(self, value: Tensor) -> Dense:
         return replace(self, coefficients=self.coefficients * value.unsqueeze(1))

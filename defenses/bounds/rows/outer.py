@@ -51,7 +51,13 @@ class Outer(Rows):
         if radius.ndim == 0:
             left, right = (torch.linalg.vector_norm(side, order, -1) for side in (self.left, self.right))
             return left * right.unsqueeze(1) * radius
-        return self.magnitude(radius) if order == 1 else self.dense().norm(radius, order)
+        if order == 1:
+            return self.magnitude(radius)
+        if order == 2:
+            square = contract(self.left.square(), _apply(radius.square(), self.right.square()))
+            return square.clamp(min=torch.finfo(square.dtype).tiny).sqrt()  # a slope of zero at zero
+        reach = (radius * self.right.abs().unsqueeze(1)).amax(2)
+        return (self.left.abs() * reach.unsqueeze(1)).amax(2)
 
     def times(self, value: Tensor) -> Dense:
         return self.dense().times(value)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from defenses.bounds.rows.base import Lines, Rows
+from defenses.bounds.rows.base import Lines, Rows, flattened
 from defenses.bounds.rows.dense import Dense
 from defenses.bounds.rows.patches import Patches
 
@@ -62,7 +62,7 @@ class Selection(Rows):
         return replace(self, index=index, scale=torch.cat([self.scale, -self.scale], 1), mirrored=False)
 
     def _gather(self, value: Tensor) -> Tensor:
-        flat = value.flatten(1)
+        flat = flattened(value, 1)
         batch = max(len(flat), len(self.index))
         return flat.expand(batch, -1).gather(1, self.index.expand(batch, -1))
 

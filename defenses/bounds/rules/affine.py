@@ -18,7 +18,7 @@ from torch import Tensor
 
 from defenses.bounds.interval import Interval
 from defenses.bounds.problem import Value, sampled
-from defenses.bounds.rows import Dense, Rows
+from defenses.bounds.rows import Dense, Rows, flattened
 from defenses.bounds.rules.base import (
     RULES,
     Call,
@@ -69,7 +69,7 @@ class Affine(Rule):
         rows = torch.eye(call.node.numel, dtype=radius.dtype, device=radius.device)
         identity = Dense(call.node.shape, False, rows.view(1, -1, *call.node.shape))
         jacobian = self.pull(call, position, identity, operands).dense().coefficients.abs()
-        result = torch.matmul(radius.flatten(2), jacobian.flatten(2).transpose(1, 2))
+        result = torch.matmul(flattened(radius, 2), flattened(jacobian, 2).transpose(1, 2))
         assert radius.shape[2:] == source.shape
         return result.view(*result.shape[:2], *call.node.shape)
 

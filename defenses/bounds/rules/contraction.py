@@ -17,13 +17,13 @@ from defenses.bounds.rows import Dense
 from defenses.bounds.rules.base import Call, Contribution, Tuner
 
 
-def extent(call: Call, rows: Dense) -> int:
+def coefficients_needed(call: Call, rows: Dense) -> int:
     """How many coefficients the functionals of B may have together."""
     first, second = call.node.inputs
     return call.problem.batch * rows.count * first.numel * second.numel
 
 
-def contract(call: Call, rows: Dense, tuner: Tuner) -> tuple[list[Contribution], Tensor]:
+def relax_for_rows(call: Call, rows: Dense, tuner: Tuner) -> tuple[list[Contribution], Tensor]:
     """Pull unmirrored rows over ``A B`` back to both matrices.
 
     Args:

@@ -11,7 +11,7 @@ from defenses.bounds.problem import Value
 from defenses.bounds.rows import Dense, Outer, Rows, Selection
 from defenses.bounds.rules.affine import Product
 from defenses.bounds.rules.base import RULES, Call, Contribution, Tuner, unmirrored
-from defenses.bounds.rules.contraction import contract, extent
+from defenses.bounds.rules.contraction import coefficients_needed, relax_for_rows
 
 
 class Linear(Product):
@@ -74,8 +74,8 @@ class Matmul(Product):
     def backward(self, call: Call, rows: Rows, tuner: Tuner | None) -> tuple[list[Contribution], Tensor]:
         if tuner is not None and not self.is_affine(call) and _paired(call):
             dense = unmirrored(rows).dense()
-            if extent(call, dense) <= call.problem.budget:
-                return contract(call, dense, tuner)
+            if coefficients_needed(call, dense) <= call.problem.budget:
+                return relax_for_rows(call, dense, tuner)
         return super().backward(call, rows, tuner)
 
     def pull(self, call: Call, position: int, rows: Rows, operands: list[Value]) -> Rows:

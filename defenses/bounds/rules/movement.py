@@ -13,7 +13,7 @@ from torch import Tensor
 
 from defenses.bounds.interval import Interval
 from defenses.bounds.problem import Value, evaluate
-from defenses.bounds.rows import Dense, Patches, Rows, Selection
+from defenses.bounds.rows import Dense, Patches, Rows, Selection, flattened
 from defenses.bounds.rules.affine import Affine
 from defenses.bounds.rules.base import RULES, Call, UnsupportedOperator
 
@@ -59,7 +59,11 @@ class Movement(Affine):
 
     def route(self, call: Call, position: int) -> Route:
         """The routing of one operand's entries."""
-        return call.cached_for_good(f"route {position}", lambda: self._trace(call, position))
+        others = (source for i, source in enumerate(call.node.inputs) if i != position)
+        fixed = all(source.kind == "constant" or source.dtype.is_floating_point for source in others)
+        keep = call.cached_for_good if fixed else call.cached  # indices may be others next time
+        route: Route = keep(f"route {position}", lambda: self._trace(call, position))
+        return route
 
     def _varies(self, call: Call) -> bool:
         """Entries are taken from places that differ between samples."""
@@ -90,7 +94,7 @@ class Movement(Affine):
         if self._varies(call):
             return super().push(call, position, x, operands)
         route, shape = self.route(call, position), call.node.shape
-        flat = x.flatten(2)
+        flat = flattened(x, 2)
         if not route.straight:
             flat = flat[..., route.origin.clamp(min=0)]
         if route.valid is not None:
@@ -114,7 +118,7 @@ class Movement(Affine):
             return Selection(source.shape, rows.mirrored, origin.clamp(min=0), scale)
         if isinstance(rows, Patches) and route.straight and source.shape == call.node.shape:
             return replace(rows, shape=source.shape)
-        flat = rows.dense().coefficients.flatten(2)
+        flat = flattened(rows.dense().coefficients, 2)
         if not route.straight:
             used = route.origin if route.valid is None else route.origin[route.valid]
             part = flat if route.valid is None else flat[..., route.valid]

@@ -82,14 +82,17 @@ def _share(low: Tensor, high: Tensor, touch: Tensor) -> Tensor:
     return ((place - touch) / (high - touch).clamp(min=torch.finfo(low.dtype).tiny)).clamp(0, 1)
 
 
+def _tanh_slope(x: Tensor) -> Tensor:
+    shrunk = torch.exp(-2 * x.abs())
+    return 4 * shrunk / (1 + shrunk).square()
+
+
 def _sigmoid_slope(x: Tensor) -> Tensor:
     return torch.sigmoid(x) * torch.sigmoid(-x)
 
 
 aten = torch.ops.aten
 RULES.add(SShaped(torch.sigmoid, _sigmoid_slope), aten.sigmoid.default)
-RULES.add(
-    SShaped(torch.tanh, lambda x: torch.cosh(x.clamp(-40, 40)).square().reciprocal()), aten.tanh.default
-)
+RULES.add(SShaped(torch.tanh, _tanh_slope), aten.tanh.default)
 RULES.add(SShaped(torch.atan, lambda x: (1 + x.square()).reciprocal()), aten.atan.default)
 RULES.add(SShaped(torch.erf, lambda x: 2 / math.sqrt(math.pi) * torch.exp(-x.square())), aten.erf.default)

@@ -49,6 +49,11 @@ def test_files_that_are_something_else_are_named(tmp_path: Path):
     np.savez(path, x_train=np.zeros((2, 5)), y_train=np.zeros(2), x_test=np.zeros((2, 5)), y_test=np.zeros(2))
     with pytest.raises(InvalidInput, match="28, 28"):
         load_digits(path)
+    pictures = np.zeros((2, 28, 28), np.uint8)
+    for labels in (np.array([3, 77]), np.zeros(5, int), np.zeros(2)):
+        np.savez(path, x_train=pictures, y_train=labels, x_test=pictures, y_test=np.zeros(2, int))
+        with pytest.raises(InvalidInput, match="labels are"):
+            load_digits(path)
     with pytest.raises(InvalidInput, match="epochs"):
         against_pixels(drawn(4, 1), drawn(4, 2), 0.1, 2, 0)
 
@@ -70,7 +75,10 @@ def test_the_command_shows_both_trainings(monkeypatch, capsys):
     assert json.loads(capsys.readouterr().out)["digits"][1]["certified"] == 0.5
 
 
-@pytest.mark.parametrize("wrong", [["--samples", "0"], ["--data", "nowhere.npz"]])
+@pytest.mark.parametrize(
+    "wrong", [["--samples", "0"], ["--data", "nowhere.npz"], ["--radius", "nan"], ["--seed", "9" * 23]]
+)
 def test_wrong_arguments_are_named(capsys, wrong):
     assert main(["certify", "digits", "--data", "x.npz", *wrong]) == 2
-    assert wrong[0] in (error := capsys.readouterr().err) or wrong[1] in error
+    named = wrong[1] if wrong[0] == "--data" else wrong[0]
+    assert named in capsys.readouterr().err
