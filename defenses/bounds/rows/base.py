@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
@@ -128,7 +129,7 @@ class Rows(ABC):
 
 def flattened(t: Tensor, lead: int) -> Tensor:
     """All axes but the leading ones in one, which has length one where there are no others."""
-    return t.reshape(*t.shape[:lead], -1)
+    return t.reshape(*t.shape[:lead], math.prod(t.shape[lead:]))
 
 
 def contract(coefficients: Tensor, value: Tensor) -> Tensor:
