@@ -192,17 +192,21 @@ class Patches(Rows):
         return replace(self, blocks=self.blocks * self.local(value))
 
     def relax(self, lines: Lines) -> tuple[Rows, Tensor]:
-        fields = {
-            "lower_slope": lines.lower_slope,
-            "lower_bias": lines.lower_bias,
-            "upper_slope": lines.upper_slope,
-            "upper_bias": lines.upper_bias,
-        }
-        present = {name: value for name, value in fields.items() if value is not None}
-        batch = max(len(value) for value in present.values())
-        stacked = torch.cat([value.expand(batch, *self.shape) for value in present.values()], 2)
-        found = dict(zip(present, self.local(stacked).chunk(len(present), 2), strict=True))
-        return self.relax_local(Lines(**{name: found.get(name) for name in fields}))  # type: ignore[arg-type]
+        # line by line: what is laid out along the windows is as large as the rows themselves
+        negative = self.with_values(self.blocks.clamp(max=0))
+        bend = self._laid_out(lines.upper_slope - lines.lower_slope)
+        values = torch.addcmul(self.blocks * self._laid_out(lines.lower_slope), negative.blocks, bend)
+        del bend
+        bias = self.zeros()
+        if lines.upper_bias is not None:
+            bias = bias + negative.dot(lines.upper_bias.expand(-1, *self.shape))
+        if lines.lower_bias is not None:
+            positive = self.with_values(self.blocks.clamp(min=0))
+            bias = bias + positive.dot(lines.lower_bias.expand(-1, *self.shape))
+        return self.with_values(values), bias
+
+    def _laid_out(self, value: Tensor) -> Tensor:
+        return self.local(value.expand(-1, *self.shape))
 
     def _plus(self, other: Rows) -> Rows:
         convert = getattr(other, "patches", None)

@@ -14,6 +14,10 @@ from defenses.bounds.rules.base import RULES, Call, Contribution, Tuner, unmirro
 from defenses.bounds.rules.contraction import coefficients_needed, relax_for_rows
 
 
+SPARE = 4
+"""Most functionals that a product might need are not asked for: rows look at few positions."""
+
+
 class Linear(Product):
     """``x @ weight.T + bias``; any of the three may be perturbed."""
 
@@ -74,7 +78,7 @@ class Matmul(Product):
     def backward(self, call: Call, rows: Rows, tuner: Tuner | None) -> tuple[list[Contribution], Tensor]:
         if tuner is not None and not self.is_affine(call) and _paired(call):
             dense = unmirrored(rows).dense()
-            if coefficients_needed(call, dense) <= call.problem.budget:
+            if coefficients_needed(call, dense) <= SPARE * call.problem.budget:
                 return relax_for_rows(call, dense, tuner)
         return super().backward(call, rows, tuner)
 

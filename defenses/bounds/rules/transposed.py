@@ -53,15 +53,19 @@ def transposed(
 
 
 def _in_blocks(
-    rows: Tensor, weight: Tensor, size: Sequence[int], stride: tuple[int, int], padding: tuple[int, int]
+    rows: Tensor, weight: Tensor, size: Sequence[int], stride: tuple[int, int], outer: tuple[int, int]
 ) -> Tensor:
     """One convolution whose channels are the pixels of a block, and a shuffle of the blocks into the image."""
     down, across = (
-        _Axis.of(size[i], rows.shape[2 + i], weight.shape[2 + i], stride[i], padding[i]) for i in (0, 1)
+        _Axis.of(size[i], rows.shape[2 + i], weight.shape[2 + i], stride[i], outer[i]) for i in (0, 1)
     )
     kernel = torch.einsum("rtk,qul,oikl->irqotu", down.taps.to(weight), across.taps.to(weight), weight)
-    padded = F.pad(rows, (*across.margin, *down.margin))
-    blocks = F.conv2d(padded, kernel.flatten(0, 2), None, (down.step, across.step))
+    padding = [0, 0]
+    if all(before == after >= 0 for before, after in (down.margin, across.margin)):
+        padding = [down.margin[0], across.margin[0]]
+    else:
+        rows = F.pad(rows, (*across.margin, *down.margin))
+    blocks = F.conv2d(rows, kernel.flatten(0, 2), None, (down.step, across.step), padding)
     blocks = blocks.view(len(rows), -1, down.block, across.block, down.count, across.count)
     image = blocks.permute(0, 1, 4, 2, 5, 3).flatten(4, 5).flatten(2, 3)
     return image[:, :, : size[0], : size[1]]
