@@ -20,7 +20,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from defenses.bounds import Backward, Ball, BoundedModel, keep_freed_memory
+from defenses.bounds import Ball, BoundedModel, keep_freed_memory
 from scenarios.benchmarks.bounds import METHODS, observe
 from scenarios.benchmarks.networks import SUBJECTS, Recurrent, make
 
@@ -30,6 +30,8 @@ NAMES = {"alpha-CROWN": "CROWN-Optimized"}
 """Methods that the reference calls otherwise."""
 PATIENCE_S, ROOM_BYTES = 300, 8 * 2**30
 """What the reference is given for one question."""
+PATIENCE_OURS_S = 120
+"""What we are given where the reference gives up."""
 
 WORTH_TIMING_S, WORTH_WEIGHING_MIB = 0.02, 64.0
 
@@ -63,8 +65,13 @@ def reference() -> Any:
         return members(self, function, prefix, recurse)
 
     package.BoundedModule._named_members = named_members
-    keep_freed_memory()  # as the command line does; both sides gain
     return package
+
+
+@pytest.fixture(scope="module")
+def kept() -> None:
+    """Freed memory is kept, as the command line does; both sides are faster for it, but their peaks tell less."""
+    keep_freed_memory()
 
 
 class HandWritten(nn.Module):
@@ -141,28 +148,43 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "batch", "method"), CASES)
-def test_bounds_are_no_wider_and_no_slower(reference, name, batch, method):
-    model, x = make(name, batch)
+def ours(name: str, x: Tensor, method: str) -> tuple[float, float, float | None]:
+    """Our mean width, seconds and MiB."""
+    model, _ = make(name, len(x))
     bounded, ball = BoundedModel.of(model, x), Ball(SUBJECTS[name].radius)
-    theirs = ask(reference, name, x, method)
     with torch.no_grad():
         found, seconds, mib = observe(lambda: bounded.bounds(x, ball, METHODS[method]))
-        width = (found.upper - found.lower).mean().item()
-        if theirs is None:
-            print(f"{name} {batch} {method}: {seconds:.3f} s, width {width:.6g}")
-            assert seconds < 120
-            if method == "alpha-CROWN":
-                crown = bounded.bounds(x, ball, Backward())
-                assert width <= 0.99 * (crown.upper - crown.lower).mean().item()
-            return
-    their_width, their_seconds, their_mib = theirs
+    return (found.upper - found.lower).mean().item(), seconds, mib
+
+
+# in front of the other test, which keeps freed memory
+@pytest.mark.parametrize(("name", "batch", "method"), [case for case in CASES if case[2] != "alpha-CROWN"])
+def test_bounds_take_no_more_memory(reference, name, batch, method):
+    _, x = make(name, batch)
+    theirs = ask(reference, name, x, method)
+    if theirs is None or theirs[2] is None or theirs[2] <= WORTH_WEIGHING_MIB:
+        return
+    mib = ours(name, x, method)[2]
+    print(f"{name} {batch} {method}: {mib:.0f} MiB against {theirs[2]:.0f} MiB")
+    assert mib <= theirs[2]
+
+
+@pytest.mark.parametrize(("name", "batch", "method"), CASES)
+def test_bounds_are_no_wider_and_no_slower(reference, kept, name, batch, method):
+    _, x = make(name, batch)
+    theirs = ask(reference, name, x, method)
+    width, seconds, mib = ours(name, x, method)
+    if theirs is None:
+        print(f"{name} {batch} {method}: {seconds:.3f} s, width {width:.6g}")
+        assert seconds < PATIENCE_OURS_S
+        assert mib is None or mib < ROOM_BYTES / 2**20
+        if method == "alpha-CROWN":
+            assert width <= 0.99 * ours(name, x, "CROWN")[0]
+        return
     print(
-        f"{name} {batch} {method}: {seconds:.3f} s against {their_seconds:.3f} s, "
-        f"{mib or 0:.0f} MiB against {their_mib or 0:.0f} MiB, width {width:.6g} against {their_width:.6g}"
+        f"{name} {batch} {method}: {seconds:.3f} s against {theirs[1]:.3f} s, width {width:.6g} against "
+        f"{theirs[0]:.6g}"
     )
-    assert width <= their_width * (1 + 1e-4)
-    if their_seconds > WORTH_TIMING_S:
-        assert seconds <= their_seconds
-    if mib is not None and their_mib is not None and their_mib > WORTH_WEIGHING_MIB:
-        assert mib <= their_mib
+    assert width <= theirs[0] * (1 + 1e-4)
+    if theirs[1] > WORTH_TIMING_S:
+        assert seconds <= theirs[1]
