@@ -19,8 +19,8 @@ from defenses.bounds.rows import Dense, Rows, Selection, flattened
 from defenses.bounds.rules import RULES
 from simulator.world import InvalidInput
 
-BUDGET = 2**22
-"""How many numbers a bundle of rows may hold: 16 MiB in float32; a computation holds a few bundles at a time."""
+BUDGET = 2**21
+"""How many numbers a bundle of rows may hold: 8 MiB in float32; a computation holds a few bundles at a time."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from defenses.bounds.rules.affine import Product
 from defenses.bounds.rules.base import RULES, Call, Contribution, Tuner, unmirrored
 from defenses.bounds.rules.contraction import coefficients_needed, relax_for_rows
 
-SPARE = 4
+SPARE = 8
 """Most functionals that a product might need are not asked for: rows look at few positions."""
 
 
