@@ -251,8 +251,9 @@ class AffineRegion(Region):
         theta, dense = self.inner.interval(), self._dense
         if not self.inner.independent:
             columns = dense.transpose(-1, -2).reshape(-1, dense.shape[-1], dense.shape[-2])
-            lower = self.inner.minimum(Dense(self.inner.shape, False, columns))
-            upper = -self.inner.minimum(Dense(self.inner.shape, False, -columns))
+            rows = Dense(self.inner.shape, False, columns)
+            lower = self.inner.minimum(rows)
+            upper = self.inner.maximum(rows)
             return Interval(lower, upper).map(lambda t: self.offset + t.view(len(t), *self.shape))
         middle = (theta.centre.unsqueeze(1) @ dense).view(-1, *self.shape)
         spread = (theta.radius.expand_as(theta.centre).unsqueeze(1) @ dense.abs()).view(-1, *self.shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
@@ -92,6 +93,11 @@ class Rows(ABC):
         """Every coefficient multiplied by its entry of a value ``(B|1, *shape)``."""
 
     @abstractmethod
+    def local(self, value: Tensor) -> Tensor:
+        """A value ``(B|1, *shape)`` laid out as this bundle's coefficients are, for relaxations chosen row by
+        row.
+        """
+
     def relax(self, lines: Lines) -> tuple[Rows, Tensor]:
         """Pull unmirrored rows through an elementwise function.
 
@@ -99,19 +105,23 @@ class Rows(ABC):
             Rows over the function's argument, and the constant ``(B|1, S)`` that comes with them: together a
             lower bound.
         """
-
-    @abstractmethod
-    def local(self, value: Tensor) -> Tensor:
-        """A value ``(B|1, *shape)`` laid out as this bundle's coefficients are, for relaxations chosen row by
-        row.
-        """
+        return self._relaxed(lines, self.local)
 
     def relax_local(self, lines: Lines) -> tuple[Rows, Tensor]:
         """As :meth:`relax`, with lines already in the layout that :meth:`local` gives."""
-        values, parts = combine(self.values, lines)
+        return self._relaxed(lines, lambda line: line)
+
+    def _relaxed(self, lines: Lines, lay: Callable[[Tensor], Tensor]) -> tuple[Rows, Tensor]:
+        """``A+ * lower + A- * upper``; line by line, as what is laid out may be as large as the rows themselves."""
+        negative = self.values.clamp(max=0)
+        bend = lay(lines.upper_slope - lines.lower_slope)
+        values = torch.addcmul(self.values * lay(lines.lower_slope), negative, bend)
+        del bend
         bias = self.zeros()
-        for part, value in parts:
-            bias = bias + flattened(part * value, 2).sum(-1)
+        if lines.upper_bias is not None:
+            bias = bias + inner(negative, lay(lines.upper_bias))
+        if lines.lower_bias is not None:
+            bias = bias + inner(self.values.clamp(min=0), lay(lines.lower_bias))
         return self.with_values(values), bias
 
     def plus(self, other: Rows) -> Rows:
@@ -140,12 +150,8 @@ def contract(coefficients: Tensor, value: Tensor) -> Tensor:
     )
 
 
-def combine(coefficients: Tensor, lines: Lines) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
-    """``A+ * lower_slope + A- * upper_slope``, and the part of A that goes with each bias that is not zero."""
-    negative = coefficients.clamp(max=0)
-    bend = lines.upper_slope - lines.lower_slope
-    values = torch.addcmul(coefficients * lines.lower_slope, negative, bend)
-    parts = [] if lines.upper_bias is None else [(negative, lines.upper_bias)]
-    if lines.lower_bias is not None:
-        parts.append((coefficients.clamp(min=0), lines.lower_bias))
-    return values, parts
+def inner(coefficients: Tensor, value: Tensor) -> Tensor:
+    """``(B|1, S, ...)`` against ``(B|1, S|1, ...)``, summed over all but the first two axes: ``(B|1, S)``."""
+    if value.shape[1] == 1:
+        return contract(coefficients, value.squeeze(1))
+    return flattened(coefficients * value, 2).sum(-1)

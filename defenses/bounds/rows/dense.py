@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from defenses.bounds.rows.base import Lines, Rows, combine, contract, flattened
+from defenses.bounds.rows.base import Rows, contract, flattened
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,3 @@ class Dense(Rows):
 
     def local(self, value: Tensor) -> Tensor:
         return value.unsqueeze(1)
-
-    def relax(self, lines: Lines) -> tuple[Rows, Tensor]:
-        rowwise = Lines(
-            lines.lower_slope.unsqueeze(1), lines.lower_bias, lines.upper_slope.unsqueeze(1), lines.upper_bias
-        )
-        coefficients, parts = combine(self.coefficients, rowwise)
-        bias = coefficients.new_zeros(1, self.count)
-        for part, value in parts:
-            bias = bias + contract(part, value)
-        return replace(self, coefficients=coefficients), bias

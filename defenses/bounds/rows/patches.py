@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from defenses.bounds.rows.base import Lines, Rows
+from defenses.bounds.rows.base import Rows, inner
 from defenses.bounds.rows.dense import Dense
 
 Window = tuple[int, int, int, int]
@@ -174,14 +174,14 @@ class Patches(Rows):
         return replace(self, blocks=self.blocks * inside)
 
     def dot(self, value: Tensor) -> Tensor:
-        return (self.blocks * self.local(value)).flatten(2).sum(-1)
+        return inner(self.blocks, self.local(value))
 
     def channels(self, value: Tensor) -> Tensor:
         """:meth:`dot` with an image that is constant over each channel, ``(C,)``."""
         return torch.matmul(self.blocks.sum((-2, -1)), value)
 
     def magnitude(self, value: Tensor) -> Tensor:
-        return (self.blocks.abs() * self.local(value)).flatten(2).sum(-1)
+        return inner(self.blocks.abs(), self.local(value))
 
     def norm(self, radius: Tensor, order: float) -> Tensor:
         if radius.ndim == 0:
@@ -190,23 +190,6 @@ class Patches(Rows):
 
     def times(self, value: Tensor) -> Patches:
         return replace(self, blocks=self.blocks * self.local(value))
-
-    def relax(self, lines: Lines) -> tuple[Rows, Tensor]:
-        # line by line: what is laid out along the windows is as large as the rows themselves
-        negative = self.with_values(self.blocks.clamp(max=0))
-        bend = self._laid_out(lines.upper_slope - lines.lower_slope)
-        values = torch.addcmul(self.blocks * self._laid_out(lines.lower_slope), negative.blocks, bend)
-        del bend
-        bias = self.zeros()
-        if lines.upper_bias is not None:
-            bias = bias + negative.dot(lines.upper_bias.expand(-1, *self.shape))
-        if lines.lower_bias is not None:
-            positive = self.with_values(self.blocks.clamp(min=0))
-            bias = bias + positive.dot(lines.lower_bias.expand(-1, *self.shape))
-        return self.with_values(values), bias
-
-    def _laid_out(self, value: Tensor) -> Tensor:
-        return self.local(value.expand(-1, *self.shape))
 
     def _plus(self, other: Rows) -> Rows:
         convert = getattr(other, "patches", None)
