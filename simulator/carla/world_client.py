@@ -209,13 +209,12 @@ class _Run:
         seen = world.reference.observe(whole)
         place = seen.truth.s_m
         self._s = place + 0.5 * CAMERA_PERIOD_S * state.speed_mps
-        self._hit |= bool(self._collisions.all_until(frame))
         dirt = () if self._lays_textures else self._laid
-        return replace(
-            seen,
-            truth=replace(seen.truth, collided=seen.truth.collided | self._hit),
-            frames={name: eye.look(frame, state, place, dirt) for name, eye in self._eyes.items()},
-        )
+        frames = {name: eye.look(frame, state, place, dirt) for name, eye in self._eyes.items()}
+        # after the pictures, which are waited for: a collision's message may still be on its way before them
+        self._hit |= bool(self._collisions.all_until(frame))
+        truth = replace(seen.truth, collided=seen.truth.collided | self._hit)
+        return replace(seen, truth=truth, frames=frames)
 
     def _lay(self) -> None:
         """Bring the road's dirt to what the world's is now."""
